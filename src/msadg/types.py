@@ -1,0 +1,106 @@
+"""The nouns that every room shares: a labelled utterance, its features, a batch of them, a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+Split = Literal["train", "dev", "test"]
+LabelReading = Literal["round", "sign"]
+
+MODALITIES = ("text", "audio", "video")
+"""The modalities, always in this order."""
+
+SENTIMENTS = ("negative", "neutral", "positive")
+"""The three classes; a sentiment is stored as its index here."""
+
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Utterance:
+    """A labelled unit: what one speaker says in one clip."""
+
+    clip_id: str
+    """Never changes and is unique over all corpora: ``mosei/train/3aIQUQgawaI[4]``, ``meld/test/dia0_utt0``."""
+    video_id: str
+    """What the clip was cut from, a video or a dialogue: clips of one are not independent."""
+    text: str
+    """The transcript; empty where there is none."""
+    split: Split
+    sentiment: int
+    """Index into SENTIMENTS."""
+    polarity: float | None = None
+    """In [-3, 3]; None where the corpus has classes only."""
+    speaker: str | None = None
+    start_seconds: float | None = None
+    """Where the clip starts in its source video; None where the clip is a file of its own."""
+    end_seconds: float | None = None
+    clip_path: str | None = None
+    """Video file, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an extractor makes of one clip in one modality: a sequence of feature vectors."""
+
+    values: Float[np.ndarray, "time feature"]
+    valid: Bool[np.ndarray, " time"]
+    """False at steps without an observation (a frame without a face); their values are 0 and mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """One modality of a batch, padded to its longest sequence."""
+
+    values: Float[Tensor, "batch time feature"] | Int[Tensor, "batch time feature"]
+    """Features; or, for an encoder that is fine-tuned, token ids as integers with a single feature."""
+    valid: Bool[Tensor, "batch time"]
+    """True = a real time step. Padding and unobserved steps are False and never change a number."""
+
+    def to(self, device: torch.device | str) -> Steps:
+        """The same steps on a device."""
+        return replace(self, values=self.values.to(device), valid=self.valid.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some clips, ready for a method."""
+
+    clip_ids: tuple[str, ...]
+    steps: Mapping[str, Steps]
+    """By modality."""
+    sentiment: Int[Tensor, " batch"]
+    """Index into SENTIMENTS."""
+    polarity: Float[Tensor, " batch"]
+    """In [-3, 3]; NaN where the corpus has classes only."""
+    domain: Int[Tensor, " batch"]
+    """Index of the clip's domain among the source domains of the run; -1 for a target."""
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same clips on a device."""
+        return replace(
+            self,
+            steps={modality: steps.to(device) for modality, steps in self.steps.items()},
+            sentiment=self.sentiment.to(device),
+            polarity=self.polarity.to(device),
+            domain=self.domain.to(device),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a method says of a batch."""
+
+    logits: Float[Tensor, "batch sentiment"]
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+    """Named tensors that the method's own loss or a measurement reads (``logits_text``, ``kept_video`` ...)."""

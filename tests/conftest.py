@@ -1,0 +1,29 @@
+"""What every test shares: no network, one thread, warnings of ours as errors unless a test expects them."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_warnings_are_errors():
+    from msadg.errors import MsadgWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MsadgWarning)
+        yield
+
+
+@pytest.fixture
+def research_data() -> Path:
+    """Folder of the research corpora; skips where there is none."""
+    root = os.environ.get("MSADG_DATA", "")
+    if not root or not Path(root).is_dir():
+        pytest.skip("needs the research corpora: set MSADG_DATA to the folder that holds mosi/, mosei/, meld/")
+    return Path(root)
