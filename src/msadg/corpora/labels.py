@@ -1,0 +1,72 @@
+"""What a published label says: a polarity in [-3, 3], or the name of a sentiment."""
+
+from __future__ import annotations
+
+import math
+
+from msadg.errors import CorpusError
+from msadg.types import SENTIMENTS, LabelReading, Split
+
+SPLIT_NAMES: dict[str, Split] = {
+    "train": "train",
+    "dev": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "test": "test",
+}
+"""What published files call a split, and what it is called here."""
+
+
+def sentiment_of_polarity(polarity: float, labels: LabelReading) -> int:
+    """Read a polarity as an index into SENTIMENTS.
+
+    ``round``: sign(round(y)), half to even, so |y| <= 0.5 is neutral.  ``sign``: sign(y), so only 0 is.
+
+    Example:
+        >>> [SENTIMENTS[sentiment_of_polarity(0.5, labels)] for labels in ("round", "sign")]
+        ['neutral', 'positive']
+    """
+    value = round(polarity) if labels == "round" else polarity
+    return 1 + (value > 0) - (value < 0)
+
+
+def sentiment_of_name(name: str, where: str) -> int:
+    """Read the name of a sentiment, in any case, as an index into SENTIMENTS.
+
+    Raises:
+        CorpusError: it is none of them.
+    """
+    known = name.strip().lower()
+    if known not in SENTIMENTS:
+        raise CorpusError(f"{where}: unknown sentiment {name!r}; known: {', '.join(SENTIMENTS)}")
+    return SENTIMENTS.index(known)
+
+
+def polarity_of(label: str | float, where: str) -> float | None:
+    """Read a label as a polarity; None where it is not a number but (presumably) the name of a class.
+
+    Raises:
+        CorpusError: a number that is NaN or outside [-3, 3].
+    """
+    try:
+        polarity = float(label)
+    except ValueError:
+        return None
+    if math.isnan(polarity):
+        raise CorpusError(f"{where}: the label is {label!r}; expected a polarity in [-3, 3] or a sentiment")
+    if abs(polarity) > 3:
+        raise CorpusError(f"{where}: polarity {polarity:g} is outside [-3, 3]; rescale the labels to that range")
+    return polarity
+
+
+def split_of_name(name: str, where: str) -> Split:
+    """Read what a file calls a split.
+
+    Raises:
+        CorpusError: it is no split.
+    """
+    try:
+        return SPLIT_NAMES[name.strip().lower()]
+    except KeyError:
+        raise CorpusError(f"{where}: unknown split {name!r}; known: {', '.join(SPLIT_NAMES)}") from None

@@ -1,0 +1,147 @@
+"""MMSA's files: ``label.csv`` beside raw clips, and the feature files ``aligned_50.pkl`` and ``unaligned_50.pkl``.
+
+Reference: Mao et al., "M-SENA", ACL 2022 demonstrations; github.com/thuiar/MMSA, README.md, section 2.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from msadg.corpora.csv_rows import read_csv
+from msadg.corpora.labels import split_of_name
+from msadg.corpora.published import SequenceReader, shortest_decimal
+from msadg.corpora.restricted_pickle import load_restricted
+from msadg.corpora.row import Row
+from msadg.errors import CorpusError, MsadgWarning
+from msadg.types import Features
+
+LABEL_COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
+PUBLISHED_KEYS = {"text": "text", "audio": "audio", "video": "vision"}
+
+
+def label_csv_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of MMSA's ``label.csv``; the clips are ``Raw/<video_id>/<clip_id>.mp4`` beside it.
+
+    Warns:
+        MsadgWarning: the folder ``Raw`` is there but some clips are not.
+    """
+    raw = path.parent / "Raw"
+    num_missing = 0
+    for where, record in read_csv(path, LABEL_COLUMNS):
+        clip = raw / record["video_id"] / f"{record['clip_id']}.mp4"
+        num_missing += not clip.is_file()
+        yield Row(
+            where=where,
+            local_id=_local_id(record["video_id"].strip(), record["clip_id"].strip(), where),
+            video_id=record["video_id"].strip(),
+            text=record["text"],
+            split=record["mode"],
+            label=record["label"].strip(),
+            sentiment=record.get("annotation"),
+            clip_path=str(clip) if clip.is_file() else None,
+        )
+    if raw.is_dir() and num_missing:
+        warnings.warn(MsadgWarning(f"{raw}: {num_missing} clips of {path.name} are not there"), stacklevel=2)
+
+
+def pickle_rows(path: Path, sha256: str | None) -> Iterator[Row]:
+    """Yield the rows of one of MMSA's feature files, split by split."""
+    for split, content in _load_splits(path, sha256).items():
+        labels = np.asarray(_column(path, split, content, "regression_labels")).reshape(-1)
+        texts = _column(path, split, content, "raw_text")
+        ids = _column(path, split, content, "id")
+        if not len(labels) == len(texts) == len(ids):
+            met = f"{len(ids)} ids, {len(texts)} texts and {len(labels)} labels"
+            raise CorpusError(f"{path}, {split}: {met}; expected as many of each")
+        for index, (clip, text, label) in enumerate(zip(ids, texts, labels, strict=True)):
+            where = f"{path}, {split}, entry {index}"
+            video_id, local_id = _ids(clip, where)
+            yield Row(
+                where=where,
+                local_id=local_id,
+                video_id=video_id,
+                text=_string(text),
+                split=split,
+                label=shortest_decimal(label),
+            )
+
+
+def pickle_features(path: Path, sha256: str | None, corpus: str, modality: str) -> Iterator[tuple[str, Features]]:
+    """Yield each clip's published sequence in one modality.
+
+    Lengths: as stated (``audio_lengths``, ``vision_lengths``); where none are, and for text, the word positions
+    that ``text_bert`` marks (its row 1), to which an aligned file aligns all modalities.
+
+    Warns:
+        MsadgWarning: steps with NaN or inf, which are marked invalid.
+    """
+    reader = SequenceReader(path, modality)
+    for split, content in _load_splits(path, sha256).items():
+        sequences = _column(path, split, content, PUBLISHED_KEYS[modality])
+        ids = _column(path, split, content, "id")
+        if len(sequences) != len(ids):
+            raise CorpusError(f"{path}, {split}: {len(ids)} ids but {len(sequences)} {modality} sequences")
+        for index, clip in enumerate(ids):
+            where = f"{path}, {split}, entry {index}"
+            values = np.asarray(sequences[index])
+            if values.ndim != 2:
+                raise CorpusError(f"{where}: {modality} has shape {values.shape}; expected time x feature")
+            clip_id = f"{corpus}/{split_of_name(split, where)}/{_ids(clip, where)[1]}"
+            yield clip_id, reader.read(clip_id, values, _valid(content, modality, index, len(values), where))
+    reader.warn()
+
+
+def _valid(content: Mapping[str, Any], modality: str, index: int, num_steps: int, where: str) -> Bool[np.ndarray, " t"]:
+    lengths = content.get(f"{PUBLISHED_KEYS[modality]}_lengths")
+    if lengths is not None:
+        length = int(np.asarray(lengths).reshape(-1)[index])
+        if not 0 <= length <= num_steps:
+            raise CorpusError(f"{where}: {modality} is said to have {length} steps but has {num_steps}")
+        return np.arange(num_steps) < length
+    tokens = content.get("text_bert")
+    if tokens is None:
+        raise CorpusError(f"{where}: neither lengths of {modality} nor text_bert, so its padding cannot be told")
+    marks = np.asarray(tokens[index])
+    if marks.ndim != 2 or marks.shape[0] < 2 or marks.shape[1] != num_steps:
+        raise CorpusError(f"{where}: text_bert has shape {marks.shape}; expected (3, {num_steps}) to mark {modality}")
+    return np.asarray(marks[1] > 0)
+
+
+def _load_splits(path: Path, sha256: str | None) -> dict[str, Mapping[str, Any]]:
+    content = load_restricted(path, sha256)
+    if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
+        raise CorpusError(
+            f"{path}: expected a dictionary of the splits train, valid, test; met {type(content).__name__}"
+        )
+    for split in content:
+        split_of_name(str(split), f"{path}, key {split!r}")
+    return content
+
+
+def _column(path: Path, split: str, content: Mapping[str, Any], key: str) -> Any:
+    if key not in content:
+        raise CorpusError(f"{path}, {split}: {key} is missing; met: {', '.join(map(str, content))}")
+    return content[key]
+
+
+def _ids(clip: Any, where: str) -> tuple[str, str]:
+    video_id, separator, clip_no = _string(clip).partition("$_$")
+    if not separator:
+        raise CorpusError(f"{where}: id {_string(clip)!r}; expected <video id>$_$<clip number>")
+    return video_id, _local_id(video_id, clip_no, where)
+
+
+def _local_id(video_id: str, clip_no: str, where: str) -> str:
+    if not clip_no.isdigit():
+        raise CorpusError(f"{where}: clip number {clip_no!r} of video {video_id!r}; expected a whole number")
+    return f"{video_id}[{int(clip_no)}]"
+
+
+def _string(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
