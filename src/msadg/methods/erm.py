@@ -1,0 +1,68 @@
+"""Empirical risk minimisation: the encoders of S2LIF, mean over valid steps, one linear classifier.
+
+The plain control: what S2LIF's encoders do without masks, order or keyframes. Any subset of the modalities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from msadg.methods.method import NUM_CLASSES, Method, check_modalities
+from msadg.nn.encoder import Projection, StepEncoder
+from msadg.nn.steps import mean_over_valid
+from msadg.types import MODALITIES, Batch, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class ERMConfig:
+    """Settings of empirical risk minimisation."""
+
+    modalities: tuple[str, ...] = ()
+    """Which are used; none named means all that have features."""
+    dim: int = 128
+    """Width of each modality's representation."""
+    heads: int = 4
+    """Attention heads; must divide ``dim``."""
+    layers: int = 1
+    """Transformer layers of each modality; 0 leaves them out."""
+    dropout: float = 0.1
+    """In the Transformer, in [0, 1)."""
+    projection: Projection = "mlp"
+    """Features to the common width: ``mlp``, ``linear`` or ``identity`` (needs features of width ``dim``)."""
+
+
+class ERM(Method):
+    """One encoder a modality, mean over time, concatenation, one linear layer."""
+
+    name = "erm"
+    Config = ERMConfig
+
+    def __init__(self, config: ERMConfig, feature_dims: Mapping[str, int]) -> None:
+        super().__init__()
+        self.modalities = config.modalities or tuple(m for m in MODALITIES if m in feature_dims)
+        check_modalities(self.name, self.modalities, feature_dims)
+        self.encoders = nn.ModuleDict(
+            {
+                modality: StepEncoder(
+                    feature_dims[modality],
+                    config.dim,
+                    heads=config.heads,
+                    layers=config.layers,
+                    dropout=config.dropout,
+                    projection=config.projection,
+                )
+                for modality in self.modalities
+            }
+        )
+        self.head = nn.Linear(config.dim * len(self.modalities), NUM_CLASSES)
+
+    def forward(self, batch: Batch) -> Prediction:  # noqa: D102
+        pooled = []
+        for modality in self.modalities:
+            steps = batch.steps[modality]
+            pooled.append(mean_over_valid(self.encoders[modality](steps.values, steps.valid), steps.valid))
+        return Prediction(self.head(torch.cat(pooled, dim=-1)))

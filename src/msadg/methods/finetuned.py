@@ -1,0 +1,109 @@
+"""A method whose text encoder is trained with it: token ids in, the encoder's hidden states to the method.
+
+Works for every method. Frozen features are computed once and stored instead (``msadg extract``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from msadg.errors import UsageError
+from msadg.methods.method import ClosedForm, Method, Phase
+from msadg.types import Batch, Prediction, Steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneConfig:
+    """Settings of a text encoder that is trained."""
+
+    learning_rate_ratio: float = 0.1
+    """Learning rate of the encoder over that of the rest."""
+    frozen_layers: int = 0
+    """The embeddings and this many of the first layers stay as they are; 0 trains everything."""
+    gradient_checkpointing: bool = False
+    """Recompute activations instead of keeping them: less memory, about a third slower."""
+
+
+class FineTuned(Method):
+    """Another method behind a trainable text encoder.
+
+    Args:
+        inner: built for text features of the encoder's width.
+        encoder: a Hugging Face encoder (``extraction.text.load_encoder``).
+        config: how it is trained.
+
+    Raises:
+        UsageError: the method has no gradient, or fewer layers exist than are to be frozen.
+    """
+
+    def __init__(self, inner: Method, encoder: nn.Module, config: FineTuneConfig) -> None:
+        super().__init__()
+        if isinstance(inner, ClosedForm):
+            raise UsageError(f"{inner.name} is not trained by gradient, so its text encoder cannot be fine-tuned")
+        self.inner = inner
+        self.text_encoder = encoder
+        self.config = config
+        self._freeze(config.frozen_layers)
+        if config.gradient_checkpointing:
+            encoder.gradient_checkpointing_enable()  # type: ignore[operator]
+
+    def _freeze(self, num_layers: int) -> None:
+        layers = self.text_encoder.encoder.layer  # type: ignore[union-attr]
+        if num_layers > len(layers):  # type: ignore[arg-type]
+            raise UsageError(f"the text encoder has {len(layers)} layers, so {num_layers} cannot be frozen")  # type: ignore[arg-type]
+        frozen = [] if num_layers == 0 else [self.text_encoder.embeddings, *layers[:num_layers]]  # type: ignore[index]
+        for module in frozen:
+            module.requires_grad_(False)
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.name
+
+    @property
+    def encoders(self) -> nn.ModuleDict:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.encoders
+
+    def encoded(self, batch: Batch) -> Batch:
+        """The batch with its token ids replaced by the encoder's last hidden states."""
+        tokens = batch.steps["text"]
+        ids = tokens.values[..., 0].long()
+        states: Tensor = self.text_encoder(input_ids=ids, attention_mask=tokens.valid.long()).last_hidden_state
+        states = states * tokens.valid.unsqueeze(-1).to(states.dtype)
+        return replace(batch, steps={**batch.steps, "text": Steps(states.to(torch.float32), tokens.valid)})
+
+    def forward(self, batch: Batch) -> Prediction:  # noqa: D102
+        prediction: Prediction = self.inner(self.encoded(batch))
+        return prediction
+
+    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:  # noqa: D102
+        return self.inner.loss(prediction, batch)
+
+    def phases(self) -> Sequence[Phase]:
+        """The inner method's; the encoder moves in the phases that learn from text."""
+        phases = []
+        for phase in self.inner.phases():
+            parameters = tuple(f"inner.{prefix}" for prefix in phase.parameters)
+            learns_text = any(prefix in ("", "encoders.text.") for prefix in phase.parameters)
+            if learns_text:
+                parameters = (*parameters, "text_encoder.")
+            phases.append(replace(phase, parameters=parameters))
+        return phases
+
+    def learning_rate_ratios(self) -> dict[str, float]:  # noqa: D102
+        ratios = {f"inner.{prefix}": ratio for prefix, ratio in self.inner.learning_rate_ratios().items()}
+        return ratios | {"text_encoder.": self.config.learning_rate_ratio}
+
+    def measurements(self) -> dict[str, float]:  # noqa: D102
+        return self.inner.measurements()
+
+    def after_step(self) -> None:  # noqa: D102
+        self.inner.after_step()
+
+    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: D102
+        return self.inner.warnings(history)

@@ -1,0 +1,125 @@
+"""``+Mask``: S2LIF's learnable mask on another method's representations, or on any module's output (METHODS 2.7).
+
+The papers' rows "MulT + Mask" and "ALMT + Mask" are this wrapper around MulT and ALMT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from msadg.errors import UsageError
+from msadg.methods.method import Method, Phase
+from msadg.nn.mask import FeatureMask, MaskKind, make_mask
+from msadg.types import Batch, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedConfig:
+    """Settings of ``+Mask``."""
+
+    kind: MaskKind = "learned"
+    """The learnable mask, or a control: ``none``, ``dense``, ``l1``, ``random``."""
+    sparsity_weight: float = 1e-3
+    """alpha: weight of each modality's penalty."""
+    learning_rate_ratio: float = 10.0
+    """Learning rate of the mask's parameters over that of the rest."""
+    keep_ratio: float = 1.0
+    """For ``random``: share of the features that passes."""
+
+
+class MaskedModule(nn.Module):
+    """A module followed by a feature mask on its output's last axis."""
+
+    def __init__(self, inner: nn.Module, mask: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.mask = mask
+
+    def forward(self, *inputs: Any) -> Tensor:
+        """The inner module's output times the mask."""
+        masked: Tensor = self.mask(self.inner(*inputs))
+        return masked
+
+
+class Masked(Method):
+    """Another method with a feature mask behind each modality's encoder.
+
+    Args:
+        inner: the method; its ``encoders`` are wrapped in place.
+        config: of the masks.
+        dim: width of each encoder's output.
+
+    Raises:
+        UsageError: the method has no encoders to put masks behind, or masks of its own.
+    """
+
+    def __init__(self, inner: Method, config: MaskedConfig, dim: int) -> None:
+        super().__init__()
+        if not len(inner.encoders):
+            raise UsageError(f"{inner.name} has no learned representations, so +mask has nothing to mask")
+        if inner.has_masks:
+            raise UsageError(f"{inner.name} has masks of its own; +mask would mask its features twice")
+        self.inner = inner
+        self.config = config
+        for index, (modality, encoder) in enumerate(list(inner.encoders.items())):
+            mask = make_mask(config.kind, dim, keep_ratio=config.keep_ratio, seed=index)
+            inner.encoders[modality] = MaskedModule(encoder, mask)
+
+    @property
+    def encoders(self) -> nn.ModuleDict:  # type: ignore[override]
+        """The inner method's encoders, each followed by its mask."""
+        return self.inner.encoders
+
+    @property
+    def masks(self) -> dict[str, FeatureMask]:
+        """By modality."""
+        return {modality: module.mask for modality, module in self.inner.encoders.items()}  # type: ignore[misc]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The inner method's name and what was added."""
+        return f"{self.inner.name}+mask"
+
+    def forward(self, batch: Batch) -> Prediction:  # noqa: D102
+        prediction: Prediction = self.inner(batch)
+        return prediction
+
+    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:  # noqa: D102
+        terms = self.inner.loss(prediction, batch)
+        for modality, mask in self.masks.items():
+            terms[f"sparsity_{modality}"] = self.config.sparsity_weight * mask.penalty()
+        return terms
+
+    def phases(self) -> Sequence[Phase]:  # noqa: D102
+        return [
+            Phase(
+                name=phase.name,
+                parameters=(*(f"inner.{prefix}" for prefix in phase.parameters), *self._mask_prefixes()),
+                terms=None if phase.terms is None else (*phase.terms, *(f"sparsity_{m}" for m in self.masks)),
+                output=phase.output,
+            )
+            for phase in self.inner.phases()
+        ]
+
+    def learning_rate_ratios(self) -> dict[str, float]:  # noqa: D102
+        ratios = {f"inner.{prefix}": ratio for prefix, ratio in self.inner.learning_rate_ratios().items()}
+        return ratios | dict.fromkeys(self._mask_prefixes(), self.config.learning_rate_ratio)
+
+    def _mask_prefixes(self) -> list[str]:
+        return [f"inner.encoders.{modality}.mask." for modality in self.masks]
+
+    def measurements(self) -> dict[str, float]:  # noqa: D102
+        keep = {f"keep_{modality}": mask.keep_ratio() for modality, mask in self.masks.items()}
+        return self.inner.measurements() | keep
+
+    def after_step(self) -> None:  # noqa: D102
+        self.inner.after_step()
+        for mask in self.masks.values():
+            mask.reset_if_empty()
+
+    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: D102
+        return self.inner.warnings(history)

@@ -1,0 +1,124 @@
+"""What a method is: it predicts from a batch and says what to minimise; ``protocols.loop`` says how.
+
+A method never sees a trainer, an optimiser or a domain's role. If it trains in phases, it returns them as data.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from msadg.errors import UsageError
+from msadg.types import MODALITIES, SENTIMENTS, Batch, Prediction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """One stretch of training: what moves, what is minimised, and what decides which epoch is kept."""
+
+    name: str = "all"
+    parameters: tuple[str, ...] = ("",)
+    """Prefixes of the names of the parameters that move; all others are frozen. "" is every parameter."""
+    terms: tuple[str, ...] | None = None
+    """Names of the loss terms that are added up; None is all of them."""
+    output: str = "logits"
+    """Which logits selection scores: ``logits`` or a key of ``Prediction.auxiliary``."""
+
+
+class Method(nn.Module, ABC):
+    """A model together with its loss.
+
+    Args:
+        config: an instance of the class's ``Config``.
+        feature_dims: width of each modality's features, by modality.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    deterministic: ClassVar[bool] = False
+    """True where the seed changes nothing, so that one run stands for all seeds."""
+    has_masks: ClassVar[bool] = False
+    """True where the method selects features itself, so that +mask would mask twice."""
+
+    encoders: nn.ModuleDict
+    """By modality: a module (values, valid) -> representation. ``Masked`` puts its masks behind them."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Prediction:
+        """Logits of each clip. Reads neither sentiment, polarity nor domain."""
+
+    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Terms of the loss by name; the training loop adds them up."""
+        return {"task": F.cross_entropy(prediction.logits, batch.sentiment)}
+
+    def phases(self) -> Sequence[Phase]:
+        """How training is divided; by default not at all."""
+        return [Phase()]
+
+    def learning_rate_ratios(self) -> Mapping[str, float]:
+        """Prefix of parameter names -> factor on the learning rate; the longest prefix counts."""
+        return {}
+
+    def measurements(self) -> dict[str, float]:
+        """What is worth logging every epoch, by name (``keep_text`` ...)."""
+        return {}
+
+    def after_step(self) -> None:
+        """Called after each optimiser step."""
+
+    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: ARG002
+        """Sentences for the user at the end of training, given each epoch's measurements: what went wrong."""
+        return []
+
+
+class ClosedForm(Method):
+    """A method that is fitted in one go instead of by gradient; what it learns are buffers."""
+
+    deterministic = True
+
+    @abstractmethod
+    def fit(
+        self,
+        features: Float[Tensor, "clip feature"],
+        sentiment: Int[Tensor, " clip"],
+        score: Callable[[], float],
+    ) -> None:
+        """Fit to the sources' training clips.
+
+        Args:
+            features: time-mean features of the modalities in use, concatenated.
+            sentiment: the classes.
+            score: the selection metric of the method as it stands, on the sources' dev splits.
+        """
+
+    def pooled(self, batch: Batch) -> Float[Tensor, "batch feature"]:
+        """Time-mean features of the modalities in use, concatenated; the input of ``fit``."""
+        return torch.zeros(len(batch), 0)
+
+
+NUM_CLASSES = len(SENTIMENTS)
+
+
+def check_modalities(method: str, modalities: Sequence[str], feature_dims: Mapping[str, int]) -> None:
+    """Stop where a method is asked to use a modality that the data does not have.
+
+    Raises:
+        UsageError: a modality is unknown, doubled, or has no features.
+    """
+    for modality in modalities:
+        if modality not in MODALITIES:
+            raise UsageError(f"{method}: {modality!r} is not a modality; known: {', '.join(MODALITIES)}")
+        if modality not in feature_dims:
+            raise UsageError(
+                f"{method} was asked to use {modality}, but the features at hand are "
+                f"{', '.join(feature_dims) or 'none'}; add {modality} features or leave it out of the method's settings"
+            )
+    if len(set(modalities)) != len(modalities) or not modalities:
+        raise UsageError(f"{method}: modalities must be named once each, got {', '.join(modalities) or 'none'}")

@@ -1,0 +1,245 @@
+"""S2LIF: learn invariant features in order, text first, then video given the selected text.
+
+Reference: Zhao, Qu, Feng, Cai, Tang. "Learning in Order! A Sequential Strategy to Learn Invariant Features for
+Multimodal Sentiment Analysis", ACM MM 2024, doi:10.1145/3664647.3681056.
+Paper -> here: x_t, x_v -> the outputs of ``encoders``; m_t, m_v -> ``masks``; x^c' (Eq. 15) -> ``fused``; g_t, g_v ->
+``heads``; T->V -> order "text>video"; V->T -> "video>text"; T&V -> "text&video"; alpha -> ``sparsity_weight``.
+Where the paper is silent: widths, similarity, schedules and the mask's own learning rate (see ``S2LIFConfig``). The
+order may be any over the modalities present ("text>audio>video", "text>audio&video"): the paper's future work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from msadg.errors import UsageError
+from msadg.methods.method import NUM_CLASSES, Method, Phase, check_modalities
+from msadg.nn.encoder import Projection, StepEncoder
+from msadg.nn.fusion import Similarity, TokenFusion
+from msadg.nn.keyframes import KeyframeMask
+from msadg.nn.mask import FeatureMask, MaskedLinear, MaskKind, make_mask
+from msadg.types import Batch, Prediction, Steps
+
+Schedule = Literal["joint", "joint_detach", "staged"]
+
+Intervention = Callable[[str, Float[Tensor, "batch time feature"], FeatureMask, Batch], Tensor]
+"""(modality, x before the mask, the mask, the batch) -> what is read instead of x^c; set while scoring a control."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class S2LIFConfig:
+    """Settings of S2LIF; each default is the paper's [P] or, where it is silent, our reading [I] of METHODS 2."""
+
+    order: str = "text>video"
+    """In which order modalities are learned; ``&`` joins those learned at once: "text>video" (T->V), "video>text"
+    (V->T), "text&video" (T&V), "text" (one modality), "text>audio>video"."""
+    schedule: Schedule = "joint_detach"
+    """``joint``: L as printed (Eq. 19); ``joint_detach``: later losses do not reach earlier modalities;
+    ``staged``: each stage is trained to its best dev epoch and frozen before the next."""
+    dim: int = 128
+    """Width d of each modality's representation [I]."""
+    heads: int = 4
+    """Attention heads [I]; must divide ``dim``."""
+    layers: int = 1
+    """Transformer layers of each modality [P]; 0 leaves them out."""
+    dropout: float = 0.1
+    """In the Transformer [I], in [0, 1)."""
+    projection: Projection = "mlp"
+    """Features to the common width: ``mlp`` [P], ``linear`` or ``identity`` (needs features of width ``dim``)."""
+    mask: MaskKind = "learned"
+    """The learnable mask [P], or a control: ``none``, ``dense``, ``l1``, ``random``."""
+    mask_target: Literal["features", "weights"] = "features"
+    """What is masked: the features [P], or the weights of the projection's last layer (Liu et al., ICLR 2020)."""
+    sparsity_weight: float = 1e-3
+    """alpha of Eq. 17-18, of each modality's penalty; 0 leaves the thresholds free."""
+    mask_learning_rate_ratio: float = 10.0
+    """Learning rate of r and s over that of the rest [I]: at one common rate the mask hardly ever moves."""
+    keep_ratio: Mapping[str, float] = field(default_factory=dict)
+    """For ``mask="random"``: share of the features kept, by modality; 1 where not named."""
+    similarity: Similarity = "cosine"
+    """sim of Eq. 14 [I]: ``cosine`` (softmax over steps), ``dot``, ``cosine_raw``, ``mean``."""
+    temperature: float = 0.1
+    """Of the cosine softmax [I]."""
+    keyframes: bool = True
+    """Drop redundant video frames (Eq. 20-23)."""
+    keyframe_stride: int = 2
+    """k of Eq. 20 [I], in frames."""
+    reconstruction_weight: float = 1.0
+    """Weight of L_recon [P]."""
+
+
+def parse_order(order: str) -> tuple[tuple[str, ...], ...]:
+    """Return the stages of an order, each a group of modalities.
+
+    Raises:
+        UsageError: an empty stage.
+
+    Example:
+        >>> parse_order("text>audio&video")
+        (('text',), ('audio', 'video'))
+    """
+    stages = tuple(tuple(name.strip() for name in stage.split("&")) for stage in order.split(">"))
+    if not all(name for stage in stages for name in stage):
+        raise UsageError(f"order {order!r} has an empty stage; write it like 'text>video' or 'text&video'")
+    return stages
+
+
+class S2LIF(Method):
+    """Text features are chosen first; video features, to complement them."""
+
+    name = "s2lif"
+    Config = S2LIFConfig
+    has_masks = True
+    num_mask_resets: Tensor
+
+    def __init__(self, config: S2LIFConfig, feature_dims: Mapping[str, int]) -> None:
+        super().__init__()
+        self.config = config
+        self.stages = parse_order(config.order)
+        self.modalities = tuple(modality for stage in self.stages for modality in stage)
+        check_modalities(f"{self.name} (order {config.order})", self.modalities, feature_dims)
+        self.encoders = nn.ModuleDict({m: self._encoder(feature_dims[m]) for m in self.modalities})
+        self.masks = nn.ModuleDict({m: self._mask(index, m) for index, m in enumerate(self.modalities)})
+        self.fusion = TokenFusion(config.similarity, config.temperature)
+        has_frames = config.keyframes and "video" in self.modalities
+        self.keyframes = KeyframeMask(config.dim, config.heads, config.keyframe_stride) if has_frames else None
+        self.heads = nn.ModuleDict()
+        width = 0
+        for stage in self.stages:
+            width += config.dim * len(stage)
+            self.heads["&".join(stage)] = nn.Linear(width, NUM_CLASSES)
+        self.intervention: Intervention | None = None
+        self.register_buffer("num_mask_resets", torch.zeros((), dtype=torch.int64))
+
+    def _encoder(self, feature_dim: int) -> StepEncoder:
+        config = self.config
+        return StepEncoder(
+            feature_dim,
+            config.dim,
+            heads=config.heads,
+            layers=config.layers,
+            dropout=config.dropout,
+            projection=config.projection,
+            mask_weights=config.mask_target == "weights" and config.mask == "learned",
+        )
+
+    def _mask(self, index: int, modality: str) -> FeatureMask:
+        if self.config.mask_target == "weights":
+            return make_mask("none", self.config.dim)
+        ratio = self.config.keep_ratio.get(modality, 1.0)
+        return make_mask(self.config.mask, self.config.dim, keep_ratio=ratio, seed=index)
+
+    def forward(self, batch: Batch) -> Prediction:  # noqa: D102
+        auxiliary: dict[str, Tensor] = {}
+        selected: list[Tensor] = []  # x^c' of each modality read so far
+        logits = None
+        for stage in self.stages:
+            # An earlier modality is settled before this one is read (Sec. 3): L_v must not reopen it.
+            given = selected if self.config.schedule == "joint" else [fused.detach() for fused in selected]
+            new = [self._fused(modality, batch, auxiliary) for modality in stage]
+            logits = self.heads["&".join(stage)](torch.cat([*given, *new], dim=-1))
+            auxiliary["logits_" + "&".join(stage)] = logits
+            selected += new
+        assert logits is not None
+        return Prediction(logits, auxiliary)
+
+    def _fused(self, modality: str, batch: Batch, auxiliary: dict[str, Tensor]) -> Float[Tensor, "batch feature"]:
+        """x^c' of one modality: encoded, masked, fused over its steps (Eq. 13-15)."""
+        encoded, steps = self.encode(modality, batch.steps[modality], auxiliary)
+        mask: FeatureMask = self.masks[modality]  # type: ignore[assignment]
+        selected = mask(encoded) if self.intervention is None else self.intervention(modality, encoded, mask, batch)
+        weights = self.fusion.weights(selected, steps.valid, mask.mask)
+        auxiliary[f"step_weights_{modality}"] = weights
+        fused = torch.einsum("bt,btf->bf", weights, selected)
+        auxiliary[f"fused_{modality}"] = fused
+        return fused
+
+    def encode(
+        self, modality: str, steps: Steps, auxiliary: dict[str, Tensor] | None = None
+    ) -> tuple[Float[Tensor, "batch time feature"], Steps]:
+        """x_m before its mask, and which steps are left once redundant frames are dropped.
+
+        With ``auxiliary`` given, L_recon and the kept frames are written into it.
+        """
+        if modality != "video" or self.keyframes is None:
+            return self.encoders[modality](steps.values, steps.valid), steps
+        encoder: StepEncoder = self.encoders[modality]  # type: ignore[assignment]
+        frames = encoder.projector(steps.values)
+        chosen = self.keyframes(frames, steps.valid)
+        if auxiliary is not None:
+            auxiliary["kept_video"] = chosen.valid
+            if self.training:
+                auxiliary["reconstruction"] = self.keyframes.reconstruction(frames, chosen.values, steps.valid)
+        return encoder.transformer(chosen.values, chosen.valid), Steps(chosen.values, chosen.valid)
+
+    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
+        """Terms of L = sum over stages of CE + alpha L_sparse, + L_recon for video (Eq. 17-19), by name."""
+        terms: dict[str, Tensor] = {}
+        for stage in self.stages:
+            name = "&".join(stage)
+            terms[name] = F.cross_entropy(prediction.auxiliary[f"logits_{name}"], batch.sentiment)
+            for modality in stage:
+                terms[f"sparsity_{modality}"] = self.config.sparsity_weight * self._mask_of(modality).penalty()
+        if "reconstruction" in prediction.auxiliary:
+            terms["reconstruction"] = self.config.reconstruction_weight * prediction.auxiliary["reconstruction"]
+        return terms
+
+    def phases(self) -> Sequence[Phase]:
+        """One phase; with ``schedule="staged"``, one for each stage of the order."""
+        if self.config.schedule != "staged":
+            return [Phase()]
+        phases = []
+        for stage in self.stages:
+            name = "&".join(stage)
+            parameters = [f"heads.{name}."]
+            terms = [name]
+            for modality in stage:
+                parameters += [f"encoders.{modality}.", f"masks.{modality}."]
+                terms.append(f"sparsity_{modality}")
+                if modality == "video" and self.keyframes is not None:
+                    parameters.append("keyframes.")
+                    terms.append("reconstruction")
+            phases.append(Phase(name=name, parameters=tuple(parameters), terms=tuple(terms), output=f"logits_{name}"))
+        return phases
+
+    def learning_rate_ratios(self) -> Mapping[str, float]:
+        """The masks' parameters have a learning rate of their own."""
+        thresholds = {n: 1.0 for n, _ in self.named_parameters() if n.endswith("threshold")}
+        return dict.fromkeys(["masks.", *thresholds], self.config.mask_learning_rate_ratio)
+
+    def keep_ratios(self) -> dict[str, float]:
+        """Share of the features (or weights) that each modality's mask keeps, by modality."""
+        return {modality: self._mask_of(modality).keep_ratio() for modality in self.modalities}
+
+    def measurements(self) -> dict[str, float]:
+        """Keep ratio of each modality, and how often an empty mask was reset."""
+        ratios = {f"keep_{modality}": ratio for modality, ratio in self.keep_ratios().items()}
+        return ratios | {"mask_resets": float(self.num_mask_resets.item())}
+
+    def after_step(self) -> None:
+        """The guard: a mask that keeps 1 % or less is opened again, and that is counted."""
+        for modality in self.modalities:
+            self.num_mask_resets += int(self._mask_of(modality).reset_if_empty())
+
+    def _mask_of(self, modality: str) -> FeatureMask | MaskedLinear:
+        """What selects: the feature mask, or the layer whose weights are masked."""
+        masked = [m for m in self.encoders[modality].modules() if isinstance(m, MaskedLinear)]
+        return masked[-1] if masked else self.masks[modality]  # type: ignore[return-value]
+
+    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:
+        """Masks that never rejected anything although they were asked to."""
+        if self.config.mask != "learned" or self.config.sparsity_weight == 0:
+            return []
+        return [
+            f"the {modality} mask never rejected a feature, so this run equals its no-mask control; "
+            "raise mask_learning_rate_ratio, sparsity_weight or the number of epochs"
+            for modality in self.modalities
+            if history and all(epoch.get(f"keep_{modality}") == 1.0 for epoch in history)
+        ]

@@ -1,0 +1,75 @@
+"""The constant and the linear classifier."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from tests.methods.helpers import tiny_batch
+from torch.testing import assert_close
+
+from msadg.methods.build import MethodSpec, build_method
+
+
+def test_the_constant_classifier_says_the_shares_of_the_sources():
+    method = build_method(MethodSpec(name="constant"), {"text": 6}, seed=0)
+    method.fit(torch.zeros(8, 0), torch.tensor([0, 1, 1, 1, 1, 2, 2, 2]), lambda: 0.0)
+    assert_close(method(tiny_batch()).logits.exp(), torch.tensor([[1 / 8, 4 / 8, 3 / 8]] * 4))
+
+
+def test_a_class_that_the_sources_lack_keeps_a_finite_likelihood():
+    method = build_method(MethodSpec(name="constant"), {"text": 6}, seed=0)
+    method.fit(torch.zeros(3, 0), torch.tensor([0, 0, 2]), lambda: 0.0)
+    assert method(tiny_batch()).logits.isfinite().all()
+    assert method(tiny_batch()).logits.argmax(dim=1).tolist() == [0] * 4
+
+
+def fitted(features: torch.Tensor, sentiment: torch.Tensor, **settings: object):
+    spec = MethodSpec(name="linear", settings={"modalities": ["text"], **settings})
+    method = build_method(spec, {"text": features.shape[1]}, seed=0)
+    method.fit(features, sentiment, lambda: 0.0)
+    return method
+
+
+def test_the_linear_classifier_is_scikit_learn_s_on_standardised_features():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(60, 4, generator=generator) * torch.tensor([1.0, 10.0, 0.1, 3.0]) + 5
+    sentiment = torch.arange(60) % 3
+    features[:, 0] += sentiment
+    method = fitted(features, sentiment, inverse_regularisation=[0.1])
+    standardised = ((features - features.mean(0)) / features.std(0)).double().numpy()
+    reference = LogisticRegression(C=0.1 * 1e3 / 60, max_iter=2000).fit(standardised, sentiment.numpy())
+    found = torch.softmax(features @ method.weight.T + method.bias, dim=1).numpy()
+    # scikit-learn is fitted in double precision, ours is kept in single.
+    np.testing.assert_allclose(found, reference.predict_proba(standardised), atol=2e-4)
+
+
+def test_the_linear_classifier_takes_two_classes_and_never_says_the_third():
+    generator = torch.Generator().manual_seed(0)
+    sentiment = torch.tensor([0, 2] * 20)
+    features = torch.randn(40, 3, generator=generator) + sentiment[:, None]
+    method = fitted(features, sentiment)
+    predicted = (features @ method.weight.T + method.bias).argmax(dim=1)
+    assert set(predicted.tolist()) <= {0, 2}
+    assert (predicted == sentiment).float().mean() > 0.8
+
+
+def test_the_regularisation_is_the_one_that_scores_best():
+    features, sentiment = torch.randn(30, 3), torch.arange(30) % 3
+    spec = MethodSpec(name="linear", settings={"modalities": ["text"], "inverse_regularisation": [0.01, 1.0, 100.0]})
+    method = build_method(spec, {"text": 3}, seed=0)
+    scores, seen = iter([0.1, 0.9, 0.2]), []
+
+    def score() -> float:
+        seen.append(method.weight.clone())
+        return next(scores)
+
+    method.fit(features, sentiment, score)
+    assert len(seen) == 3
+    assert torch.equal(method.weight, seen[1])
+
+
+@pytest.mark.parametrize("name", ["constant", "linear"])
+def test_a_closed_form_needs_no_seed(name: str):
+    from msadg.methods import load_method
+
+    assert load_method(name).deterministic
