@@ -1,0 +1,90 @@
+"""How good are the probabilities of the three sentiments: accuracy, F1, recall by class, calibration.
+
+Where scikit-learn has the number, the number is scikit-learn's. The three classes are always the three classes:
+macro-F1 averages over all of them even where a test set lacks one, so a number never changes its meaning.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from msadg.errors import RunError
+from msadg.types import SENTIMENTS
+
+NUM_BINS = 15
+"""Bins of the calibration error."""
+
+
+def classification_metrics(
+    probabilities: Float[np.ndarray, "clip sentiment"], sentiment: Int[np.ndarray, " clip"]
+) -> dict[str, float]:
+    """Every classification metric by name; the predicted sentiment is the likeliest one, the first of a tie.
+
+    accuracy, f1_macro, f1_weighted (by true count), balanced_accuracy (mean recall of the classes present),
+    recall_negative, recall_neutral, recall_positive (NaN for a class that the truth lacks: it has no recall),
+    ece (15 equal-mass bins), brier = mean over clips of sum_k (p_k - [y = k])^2, in [0, 2], and
+    nll = mean of -log p_y, in nats, with p_y at least 2.2e-16.
+
+    Rows are brought to sum to 1 in double precision, since a model's float32 softmax misses it by 1e-7.
+
+    Raises:
+        RunError: no clips, or rows that are no probabilities (a training that diverged).
+    """
+    from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
+
+    distribution = _checked(probabilities)
+    predicted = distribution.argmax(axis=1)
+    classes = list(range(len(SENTIMENTS)))
+    _, recall, f1, num_true = precision_recall_fscore_support(sentiment, predicted, labels=classes, zero_division=0)
+    recall = np.where(num_true > 0, recall, np.nan)
+    squares = (distribution - np.eye(len(SENTIMENTS))[sentiment]) ** 2
+    return {
+        "accuracy": float(accuracy_score(sentiment, predicted)),
+        "f1_macro": float(f1.mean()),
+        "f1_weighted": float(np.average(f1, weights=num_true)),
+        "balanced_accuracy": float(np.nanmean(recall)),
+        **{f"recall_{name}": float(recall[index]) for index, name in enumerate(SENTIMENTS)},
+        "ece": calibration_error(distribution.max(axis=1), predicted == sentiment),
+        "brier": float(squares.sum(axis=1).mean()),
+        "nll": float(log_loss(sentiment, distribution, labels=classes)),
+    }
+
+
+def calibration_error(
+    confidence: Float[np.ndarray, " clip"], is_right: Bool[np.ndarray, " clip"], num_bins: int = NUM_BINS
+) -> float:
+    """Expected calibration error over bins of equal mass, in [0, 1]; 0 = as often right as it is sure.
+
+    ECE = sum over bins of (clips in bin / clips) |share right - mean confidence|
+
+    The bins are cut at the quantiles of the confidence, and clips of equal confidence share a bin, so that the
+    order of clips does not matter; a bin that this leaves empty counts nothing.
+    Reference: Nixon et al., "Measuring Calibration in Deep Learning", CVPR Workshops 2019 (adaptive bins).
+
+    Example:
+        >>> calibration_error(np.array([0.9, 0.9, 0.9, 0.9]), np.array([True, True, True, False]))
+        0.15000000000000002
+    """
+    edges = np.quantile(confidence, np.arange(1, num_bins) / num_bins)
+    bins = np.searchsorted(edges, confidence, side="left")
+    # |clips in bin / clips (share right - mean confidence)| = |sum over the bin of (right - confidence)| / clips
+    excess = np.bincount(bins, weights=is_right - confidence, minlength=num_bins)
+    return float(np.abs(excess).sum() / len(confidence))
+
+
+def _checked(probabilities: np.ndarray) -> np.ndarray:
+    if len(probabilities) == 0:
+        raise RunError("there is no clip to score; expected at least one")
+    distribution = probabilities.astype(np.float64)
+    total = distribution.sum(axis=1)
+    bad = ~((distribution >= 0).all(axis=1) & (np.abs(total - 1) < 1e-2))  # NaN is bad too
+    if bad.any():
+        first = int(bad.argmax())
+        raise RunError(
+            f"{int(bad.sum())} of {len(bad)} clips have no probabilities (the first, clip {first}: "
+            f"{probabilities[first].tolist()}); expected three numbers from 0 to 1 that sum to 1. "
+            "If they are NaN, training diverged: lower the learning rate or clip the gradient"
+        )
+    normal: np.ndarray = distribution / total[:, None]
+    return normal

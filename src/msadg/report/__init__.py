@@ -1,0 +1,1 @@
+"""Records, measurements -> tables, figures: the only room that rounds."""

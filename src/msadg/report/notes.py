@@ -1,0 +1,113 @@
+"""What stands around a table: the caption that says how it was made, and the notes that say what to beware of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from msadg.metrics.by_domain import LOWER_IS_BETTER
+from msadg.report.names import printed
+from msadg.results.aggregate import Setting, group_runs, row_of
+from msadg.results.record import ORACLE, Record
+from msadg.types import SENTIMENTS
+
+
+def caption_of(records: Sequence[Record], metric: str, against: str | None, num_compared: int) -> str:
+    """One line: metric, seeds, selection, features, and what the marks mean (only those that can occur)."""
+    less = "; less is better" if metric in LOWER_IS_BETTER else ""
+    parts = [
+        f"{_upper(printed(metric))} on test{less}: mean ± half the 95 % t-interval over {_seeds(records)}",
+        f"Selection: {', '.join(dict.fromkeys(record.selection for record in records))}",
+        f"Features: {_features(records) or 'none'}",
+        "Bold: best on a target",
+    ]
+    if against is not None:
+        parts.append(
+            f"*: differs from {printed(against)} (paired bootstrap over videos; Holm-adjusted over {num_compared} "
+            "cells, p < .05)"
+        )
+    if any(record.selection == ORACLE for record in records):
+        parts.append("†: selected on the target, out of competition")
+    if any(answers_one_sentiment(record, domain) for record in records for domain in record.metrics):
+        parts.append("‡: one sentiment for every clip in some seed, see below")
+    return ". ".join(parts) + "."
+
+
+def notes_of(records: Sequence[Record], groups: Mapping[Setting, str]) -> list[str]:
+    """What is to be known besides: rows that score as a constant does, and failed runs with their error."""
+    return [*_one_sentiment(records, groups), *_failed(records, groups)]
+
+
+def answers_one_sentiment(record: Record, domain: str) -> bool:
+    """Whether a run gave every clip of a domain the same sentiment, so that its score is a constant classifier's.
+
+    So it is if one sentiment has recall 1, the others 0, and macro-F1 is that of the constant: with a share s of
+    the clips in that sentiment, accuracy = s and F1 = 2s / (1 + s). False for the constant classifier itself.
+    """
+    return record.method != "constant" and _constant_answer(record.metrics.get(domain, {})) is not None
+
+
+def _constant_answer(scores: Mapping[str, float]) -> str | None:
+    recalls = {name: scores.get(f"recall_{name}", math.nan) for name in SENTIMENTS}
+    known = {name: recall for name, recall in recalls.items() if not math.isnan(recall)}
+    if len(known) < 2 or sorted(known.values()) != [0.0] * (len(known) - 1) + [1.0]:
+        return None
+    share, f1 = scores.get("accuracy", math.nan), scores.get("f1_macro", math.nan)
+    if not math.isclose(f1, 2 * share / (1 + share) / len(SENTIMENTS), abs_tol=1e-9):
+        return None
+    return max(known, key=known.__getitem__)
+
+
+def _one_sentiment(records: Sequence[Record], groups: Mapping[Setting, str]) -> list[str]:
+    notes = []
+    for (row, setting), runs in group_runs(records).items():
+        for domain in dict.fromkeys(domain for run in runs for domain in run.metrics):
+            flagged = [run for run in runs if answers_one_sentiment(run, domain)]
+            answers = dict.fromkeys(str(_constant_answer(run.metrics[domain])) for run in flagged)
+            if flagged:
+                notes.append(
+                    f"‡ {printed(row)}, {_place(groups, setting)}{printed(domain)}: {len(flagged)} of "
+                    f"{len(runs)} seeds call every clip {' or '.join(answers)}, "
+                    "which is exactly a constant classifier's score"
+                )
+    return notes
+
+
+def _failed(records: Iterable[Record], groups: Mapping[Setting, str]) -> list[str]:
+    notes = []
+    for record in records:
+        if record.error is not None:
+            place = _place(groups, Setting(record.setting, record.source_domains))
+            reason = " ".join(record.error.split())
+            notes.append(f"Failed: {printed(row_of(record))}, {place}seed {record.seed}: {reason}")
+    return notes
+
+
+def _place(groups: Mapping[Setting, str], setting: Setting) -> str:
+    group = groups.get(setting)
+    return f"{group}, " if group else ""
+
+
+def _seeds(records: Iterable[Record]) -> str:
+    numbers = sorted({len(runs) for runs in group_runs(records).values()})
+    if not numbers:
+        return "0 seeds"
+    if len(numbers) == 1:
+        return "1 seed (no interval)" if numbers == [1] else f"{numbers[0]} seeds"
+    return f"{numbers[0]} to {numbers[-1]} seeds"
+
+
+def _features(records: Iterable[Record]) -> str:
+    """The features of all rows: ``text minilm 0.1.0, simulated video``."""
+    names = dict.fromkeys(
+        f"simulated {modality}"
+        if feature.get("simulated")
+        else " ".join(str(part) for part in (modality, feature.get("extractor"), feature.get("version")) if part)
+        for record in records
+        for modality, feature in record.features.items()
+    )
+    return ", ".join(names)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

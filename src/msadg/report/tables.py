@@ -1,0 +1,259 @@
+"""A table as data: rows are methods, columns are domains by setting, as the papers print them.
+
+Everything in a table comes from records (and from a comparison made of their predictions); the files `markdown.py`,
+`latex.py` and `csv_table.py` only spell it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from msadg.metrics.by_domain import LOWER_IS_BETTER, worst
+from msadg.report.names import printed
+from msadg.report.notes import answers_one_sentiment, caption_of, notes_of
+from msadg.results.aggregate import Group, Setting, group_runs, row_of, targets_of, values_of
+from msadg.results.record import ORACLE, Record
+from msadg.results.statistics import Interval, t_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.05
+"""Below this adjusted p a difference is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One domain in one setting; or a summary over all target columns of the table."""
+
+    setting: Setting | None
+    """None for a summary."""
+    group: str
+    """What the columns of one setting share in print: ``A``; "" where the table has one setting only."""
+    domain: str
+    role: Literal["source", "target", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a cell differs from the same column of the row that it is tested against."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row in one column: its scores by seed, unrounded, and what is to be said of them."""
+
+    values: Mapping[int, float]
+    """By seed."""
+    interval: Interval
+    is_best: bool = False
+    """Best mean of a target or summary column; rows selected on the target do not compete."""
+    num_one_sentiment: int = 0
+    """Seeds that gave every clip the same sentiment, so that the score is a constant classifier's."""
+    comparison: Comparison | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the difference to the row it is tested against is significant after Holm's adjustment."""
+        return self.comparison is not None and self.comparison.p_adjusted < LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method with its settings."""
+
+    name: str
+    """As in the records."""
+    label: str
+    """As printed."""
+    selection: str
+    """The rule that chose what to keep."""
+    cells: tuple[Cell | None, ...]
+    """By column; None where no run has a score."""
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether the target was read to choose what to keep."""
+        return self.selection == ORACLE
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, ready to be spelled."""
+
+    name: str
+    """Fit for a file: ``single-source-f1_macro``."""
+    title: str
+    metric: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    """Below the table: what was flagged, and which runs failed."""
+
+
+Groups = Mapping[Group, Sequence[Record]]
+Cells = dict[str, list[Cell | None]]
+
+
+def split_by_sources(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of the papers' two tables, trained on one domain or on several; only those there are."""
+    parts: dict[str, list[Record]] = {"Single-source": [], "Multi-source": []}
+    for record in records:
+        parts["Single-source" if len(record.source_domains) == 1 else "Multi-source"].append(record)
+    return {title: part for title, part in parts.items() if part}
+
+
+def build_table(
+    records: Sequence[Record],
+    metric: str,
+    title: str,
+    rows: Sequence[str] | None = None,
+    against: str | None = None,
+    comparison: pd.DataFrame | None = None,
+) -> Table:
+    """The table of one metric over these records.
+
+    Args:
+        records: runs of one table, ended well or failed.
+        metric: which of the metrics of the records.
+        title: what the runs have in common: ``Single-source``.
+        rows: which rows, in which order; by default all, as met. The constant row always comes first.
+        against: the row that `comparison` compares with.
+        comparison: what `msadg.results.compare` found, for the marks of significance.
+    """
+    names = _row_order(records, rows)
+    records = [record for record in records if row_of(record) in names]
+    groups = group_runs(records)
+    columns = _columns(records)
+    cells = {name: [_cell(groups, name, column, columns, metric) for column in columns] for name in names}
+    if comparison is not None:
+        cells = _with_comparison(cells, columns, comparison)
+    rules = {name: ", ".join(dict.fromkeys(r.selection for r in records if row_of(r) == name)) for name in names}
+    cells = _with_best(cells, columns, metric, eligible=[name for name in names if rules[name] != ORACLE])
+    num_compared = 0 if comparison is None else len(comparison)
+    return Table(
+        name=f"{title.lower().replace(' ', '-')}-{metric}",
+        title=f"{title}: {printed(metric)}",
+        metric=metric,
+        caption=caption_of(records, metric, against if num_compared else None, num_compared),
+        columns=tuple(columns),
+        rows=tuple(Row(name, _label(name, records), rules[name], tuple(cells[name])) for name in names),
+        notes=tuple(notes_of(records, {c.setting: c.group for c in columns if c.setting})),
+    )
+
+
+def _row_order(records: Sequence[Record], rows: Sequence[str] | None) -> list[str]:
+    constant = dict.fromkeys(row_of(record) for record in records if record.method == "constant")
+    met = dict.fromkeys(row_of(record) for record in records)
+    chosen = [row for row in rows if row in met] if rows is not None else list(met)
+    return list(dict.fromkeys([*constant, *chosen]))
+
+
+def _label(name: str, records: Iterable[Record]) -> str:
+    """The printed name of a row; simulated features are named wherever they appear."""
+    label = printed(name.removesuffix(f" ({ORACLE})"))
+    simulated = dict.fromkeys(
+        f"simulated {modality}"
+        for record in records
+        if row_of(record) == name
+        for modality, feature in record.features.items()
+        if feature.get("simulated")
+    )
+    return f"{label} ({', '.join(simulated)})" if simulated else label
+
+
+def _columns(records: Sequence[Record]) -> list[Column]:
+    """By setting the sources, then the targets; at the end the summaries. Settings with a name come in its order."""
+    targets: dict[Setting, dict[str, None]] = {}
+    for record in records:
+        setting = Setting(record.setting, record.source_domains)
+        targets.setdefault(setting, {}).update(dict.fromkeys(targets_of(record)))
+    settings = sorted(targets, key=lambda setting: (setting.name is None, setting.name or ""))
+    columns = []
+    for setting in settings:
+        group = _group(setting, settings)
+        columns += [Column(setting, group, domain, "source") for domain in setting.source_domains]
+        columns += [Column(setting, group, domain, "target") for domain in targets[setting]]
+    return columns + [Column(None, "", name, "summary") for name in ("mean_target", "worst_target")]
+
+
+def _group(setting: Setting, settings: Sequence[Setting]) -> str:
+    if len(settings) == 1:
+        return ""
+    sources = "+".join(printed(domain) for domain in setting.source_domains)
+    if setting.name is None:
+        return f"from {sources}"
+    short = setting.name.removeprefix("single-").removeprefix("multi-")
+    is_unique = sum(other.name == setting.name for other in settings) == 1
+    return short if is_unique else f"{short} ({sources})"
+
+
+def _cell(groups: Groups, name: str, column: Column, columns: Sequence[Column], metric: str) -> Cell | None:
+    if column.setting is None:
+        values = _summary(groups, name, column.domain, columns, metric)
+        return Cell(values, t_interval(list(values.values()))) if values else None
+    runs = groups.get((name, column.setting), [])
+    values = values_of(runs, column.domain, metric)
+    num_flagged = sum(answers_one_sentiment(run, column.domain) for run in runs)
+    return Cell(values, t_interval(list(values.values())), num_one_sentiment=num_flagged) if values else None
+
+
+def _summary(groups: Groups, name: str, summary: str, columns: Sequence[Column], metric: str) -> dict[int, float]:
+    """Mean or worst over the target columns that any row has, by seed; only of seeds that have them all."""
+    places = [
+        values_of(groups.get((name, column.setting), []), column.domain, metric)
+        for column in columns
+        if column.role == "target" and column.setting is not None and _has_score(groups, column, metric)
+    ]
+    seeds = sorted(set.intersection(*(set(place) for place in places))) if places else []
+    by_seed = {seed: [place[seed] for place in places] for seed in seeds}
+    if summary == "worst_target":
+        return {seed: worst(metric, values) for seed, values in by_seed.items()}
+    return {seed: sum(values) / len(values) for seed, values in by_seed.items()}
+
+
+def _has_score(groups: Groups, column: Column, metric: str) -> bool:
+    runs = [run for (_, setting), runs in groups.items() if setting == column.setting for run in runs]
+    return bool(values_of(runs, column.domain, metric))
+
+
+def _with_comparison(cells: Cells, columns: Sequence[Column], comparison: pd.DataFrame) -> Cells:
+    found = {
+        (line["row"], line["setting"], line["domain"]): Comparison(
+            *(line[name] for name in ("difference", "low", "high", "p", "p_adjusted"))
+        )
+        for line in comparison.to_dict("records")
+    }
+    return {
+        name: [
+            cell and replace(cell, comparison=found.get((name, column.setting, column.domain)))
+            for cell, column in zip(row, columns, strict=True)
+        ]
+        for name, row in cells.items()
+    }
+
+
+def _with_best(cells: Cells, columns: Sequence[Column], metric: str, eligible: Sequence[str]) -> Cells:
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    marked = {name: list(row) for name, row in cells.items()}
+    for index, column in enumerate(columns):
+        means = {name: cell.interval.mean for name in eligible if (cell := cells[name][index])}
+        means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
+        if column.role == "source" or not means:
+            continue
+        best = max(sign * mean for mean in means.values())
+        for name, mean in means.items():
+            cell = marked[name][index]
+            if cell is not None and math.isclose(sign * mean, best, abs_tol=1e-12):
+                marked[name][index] = replace(cell, is_best=True)
+    return marked

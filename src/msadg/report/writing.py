@@ -1,0 +1,92 @@
+"""The report of a results folder: its tables, in every format asked for, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from msadg.errors import RunError, UnknownNameError
+from msadg.metrics.confusion import SCORES_OF_COUNTS
+from msadg.report.csv_table import to_csv
+from msadg.report.latex import to_latex
+from msadg.report.markdown import to_markdown
+from msadg.report.tables import Table, build_table, split_by_sources
+from msadg.results.aggregate import compare, row_of, to_frame
+from msadg.results.journal import read_records
+from msadg.results.predictions import Predictions, read_predictions
+from msadg.results.record import Record
+from msadg.store.atomic import write_text
+
+METRICS = ("f1_macro", "accuracy")
+FORMATS = ("md", "csv", "tex")
+
+
+def load_results(folder: Path) -> tuple[list[Record], Callable[[Record], Predictions]]:
+    """The records of a results folder, and what reads the predictions of one of them.
+
+    Raises:
+        RunError: there is no such folder, or no run in it was recorded.
+    """
+    journal = folder / "records.jsonl"
+    if not journal.is_file():
+        raise RunError(
+            f"{journal}: there is no such file; expected a folder that `msadg train` or `msadg benchmark` wrote"
+        )
+    records = read_records(journal)
+    if not records:
+        raise RunError(f"{journal}: no run is recorded yet; wait for the first to end, or run `msadg benchmark`")
+    return records, lambda record: read_predictions(folder / "runs" / record.key / "predictions.parquet")
+
+
+def build_tables(
+    records: Sequence[Record],
+    load_predictions: Callable[[Record], Predictions],
+    metrics: Sequence[str] = METRICS,
+    against: str | None = None,
+    draws: int = 2000,
+) -> list[Table]:
+    """The single-source and the multi-source table (of those there are runs for) of each metric, metric by metric.
+
+    Args:
+        records: what to show.
+        load_predictions: finds the predictions of a run; read only for a comparison.
+        metrics: the first is the primary one.
+        against: the row that all others are tested against, or None for no test. Metrics that counts of
+            (truth, prediction) do not determine are not tested.
+        draws: of the bootstrap.
+
+    Raises:
+        UnknownNameError: a metric or row that no run has.
+    """
+    ended_well = [record for record in records if record.error is None]
+    known = {name for record in ended_well for scores in record.metrics.values() for name in scores}
+    for metric in metrics if known else ():
+        if metric not in known:
+            raise UnknownNameError("metric", metric, known)
+    rows = {row_of(record) for record in ended_well}
+    if against is not None and against not in rows:
+        raise UnknownNameError("row", against, rows)
+    tables = []
+    for metric in metrics:
+        for title, part in split_by_sources(records).items():
+            has_test = against in {row_of(r) for r in part if r.error is None} and metric in SCORES_OF_COUNTS
+            found = compare(part, load_predictions, str(against), metric=metric, draws=draws) if has_test else None
+            tables.append(build_table(part, metric, title, against=against, comparison=found))
+    return tables
+
+
+def write_report(
+    records: Sequence[Record], tables: Sequence[Table], folder: Path, formats: Sequence[str] = FORMATS
+) -> None:
+    """Write ``report.md`` with all tables; per table a CSV and a LaTeX file; ``scores.csv`` with every metric."""
+    if "md" in formats:
+        write_text(folder / "report.md", "# Results\n\n" + "\n".join(to_markdown(table) for table in tables))
+    if "csv" in formats:
+        frame = to_frame(records)
+        frame["values"] = [" ".join(repr(float(value)) for value in values) for values in frame["values"]]
+        write_text(folder / "scores.csv", frame.to_csv(index=False))
+    for table in tables:
+        if "csv" in formats:
+            write_text(folder / f"{table.name}.csv", to_csv(table))
+        if "tex" in formats:
+            write_text(folder / f"{table.name}.tex", to_latex(table))

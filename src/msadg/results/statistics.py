@@ -1,0 +1,179 @@
+"""How sure is a number: an interval over seeds, and a difference between two methods over videos.
+
+The interval says how much a score depends on the seed; the bootstrap says how much a difference depends on which
+videos happen to be in the test set, for the seeds that were trained. Clips of one video share speaker, camera and
+topic, so whole videos (or dialogues) are drawn, never single clips.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from msadg.errors import RunError, UnknownNameError
+from msadg.metrics.confusion import NUM_SENTIMENTS, SCORES_OF_COUNTS
+from msadg.results.predictions import Predictions
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over seeds, and how far to trust it."""
+
+    mean: float
+    sd: float
+    """Standard deviation (n - 1); NaN for a single value."""
+    half: float
+    """Half the width of the t-interval; NaN for a single value."""
+    num_values: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Score of one method minus that of another, on the same clips."""
+
+    mean: float
+    """On the clips as they are."""
+    low: float
+    high: float
+    """2.5 % and 97.5 % of the draws."""
+    p: float
+    """Two-sided, of the hypothesis that there is no difference."""
+    num_videos: int
+
+
+def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean, standard deviation and half width of Student's interval, mean +- t(n - 1) sd / sqrt(n).
+
+    Example:
+        >>> t_interval([0.5, 0.5, 0.5])
+        Interval(mean=0.5, sd=0.0, half=0.0, num_values=3)
+    """
+    from scipy.stats import t
+
+    n = len(values)
+    if n == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), 0)
+    mean = float(np.mean(values))
+    if n == 1:
+        return Interval(mean, float("nan"), float("nan"), 1)
+    sd = float(np.std(values, ddof=1))
+    return Interval(mean, sd, float(t.ppf((1 + level) / 2, n - 1)) * sd / n**0.5, n)
+
+
+def paired_cluster_bootstrap(
+    a: Sequence[Predictions],
+    b: Sequence[Predictions],
+    metric: str = "f1_macro",
+    draws: int = 2000,
+    seed: int = 0,
+) -> Difference:
+    """How much better the seeds of `a` are than those of `b`, in the mean, if other videos had been collected.
+
+    Each draw takes as many videos as there are, with replacement, the same ones for both methods and all seeds,
+    and computes (mean over a of the metric) - (mean over b). p = 2 (1 + min(#draws <= 0, #draws >= 0)) / (draws + 1),
+    at most 1: never 0, as the data at hand is one more draw. With a single video nothing can be drawn, and the
+    interval and p are NaN.
+    Reference: Davison, Hinkley, "Bootstrap Methods and their Application", 1997, sections 3.8 and 4.4.
+
+    Raises:
+        RunError: the runs are not about the same clips with the same labels.
+        UnknownNameError: a metric that counts of (truth, prediction) do not determine.
+    """
+    if metric not in SCORES_OF_COUNTS:
+        raise UnknownNameError("metric to bootstrap", metric, SCORES_OF_COUNTS)
+    counts = _counts_by_video([*a, *b])
+    num_videos = len(counts)
+    observed = float(_differences(counts.sum(axis=0)[None], len(a), metric)[0])
+    if num_videos < 2:
+        return Difference(observed, float("nan"), float("nan"), float("nan"), num_videos)
+    weights = _times_drawn(num_videos, draws, seed)
+    drawn = (weights @ counts.reshape(num_videos, -1)).reshape(draws, *counts.shape[1:])
+    differences = _differences(drawn, len(a), metric)
+    low, high = np.quantile(differences, [0.025, 0.975])
+    rarer = min((differences <= 0).sum(), (differences >= 0).sum())
+    p = min(1.0, 2 * (1 + int(rarer)) / (draws + 1))
+    return Difference(observed, float(low), float(high), p, num_videos)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values as adjusted by Holm for being looked at together; NaN stays NaN and does not count.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    raw = np.asarray(p_values, dtype=np.float64)
+    known = ~np.isnan(raw)
+    adjusted = np.full(len(raw), np.nan)
+    if known.any():
+        adjusted[known] = multipletests(raw[known], method="holm")[1]
+    return [float(p) for p in adjusted]
+
+
+def _differences(
+    counts: Float[np.ndarray, "draw run sentiment sentiment"], num_a: int, metric: str
+) -> Float[np.ndarray, " draw"]:
+    scores = SCORES_OF_COUNTS[metric](counts)
+    difference: np.ndarray = scores[:, :num_a].mean(axis=1) - scores[:, num_a:].mean(axis=1)
+    # Equal predictions in another order of runs must differ by 0, not by the last bit of a mean.
+    return np.where(np.abs(difference) < 1e-12, 0.0, difference)
+
+
+@functools.lru_cache(maxsize=4)
+def _times_drawn(num_videos: int, draws: int, seed: int) -> Float[np.ndarray, "draw video"]:
+    """How often each draw takes each video; kept, as every cell of a table column draws the same ones."""
+    chance = np.random.default_rng(seed)
+    times = chance.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=draws)
+    return times.astype(np.float64)
+
+
+def _counts_by_video(
+    runs: Sequence[Predictions],
+) -> Float[np.ndarray, "video run sentiment sentiment"]:
+    """Counts of (truth, prediction) in each video of each run."""
+    runs = _aligned(runs)
+    # Corpora may share a video: MOSI and MOSEI both have YouTube's ids.
+    names = np.char.add(np.char.add(runs[0].domain.astype(np.str_), "\x1f"), runs[0].video_id.astype(np.str_))
+    videos, video = np.unique(names, return_inverse=True)
+    cells = NUM_SENTIMENTS**2
+    place = (video * NUM_SENTIMENTS + runs[0].sentiment) * NUM_SENTIMENTS
+    counts = [np.bincount(place + run.predicted, minlength=len(videos) * cells) for run in runs]
+    shape = (len(runs), len(videos), NUM_SENTIMENTS, NUM_SENTIMENTS)
+    return np.stack(counts).reshape(shape).swapaxes(0, 1).astype(np.float64)
+
+
+def _aligned(runs: Sequence[Predictions]) -> list[Predictions]:
+    """The runs with their clips in one order."""
+    aligned = [run.take(_order(run)) for run in runs]
+    first = aligned[0]
+    for run in aligned[1:]:
+        if len(run) != len(first) or (run.clip_id != first.clip_id).any():
+            odd = np.setxor1d(run.clip_id, first.clip_id)
+            raise RunError(
+                f"two runs to compare scored different clips: {len(first)} and {len(run)}, {len(odd)} of them in "
+                f"one run only (first: {odd[0]}); score both on the same features and corpus"
+            )
+        if (run.sentiment != first.sentiment).any() or (run.video_id != first.video_id).any():
+            at = int(((run.sentiment != first.sentiment) | (run.video_id != first.video_id)).argmax())
+            raise RunError(
+                f"two runs to compare disagree on the label or video of {first.clip_id[at]}; "
+                "score both with the same reading of labels"
+            )
+    return aligned
+
+
+def _order(run: Predictions) -> Int[np.ndarray, " clip"]:
+    if len(run) == 0:
+        raise RunError("a run to compare has no predictions on this domain; score it again")
+    order = np.argsort(run.clip_id, kind="stable")
+    ids = run.clip_id[order]
+    if (ids[1:] == ids[:-1]).any():
+        doubled = ids[1:][ids[1:] == ids[:-1]]
+        raise RunError(f"{len(doubled)} clips are predicted twice in one run (first: {doubled[0]})")
+    return order
