@@ -1,0 +1,7 @@
+"""``python -m msadg``: the command."""
+
+import sys
+
+from msadg.cli import main
+
+sys.exit(main())

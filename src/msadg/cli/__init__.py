@@ -1,0 +1,86 @@
+"""The command ``msadg``: one file a verb; each parses, calls and prints. Heavy imports wait until a verb runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from msadg.errors import MsadgError, MsadgWarning
+
+VERBS = ("demo", "data", "extract", "train", "evaluate", "benchmark", "report")
+"""In the order in which one meets them; each is a module of this package."""
+
+DESCRIPTION = """\
+Domain-generalised multimodal sentiment analysis: train on some corpora, score on one never seen.
+
+  msadg demo                                  the whole way on the embedded corpus, in a few minutes
+  msadg data check mosi mosei meld            class counts against the data cards
+  msadg train --source mosei --target meld    one run; see also --recipe and --set
+  msadg benchmark --settings all -o results   a grid of methods, settings and seeds; resumable
+  msadg report results                        its tables"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command-line parser, built from the verbs' modules."""
+    top = argparse.ArgumentParser(
+        prog="msadg",
+        description=DESCRIPTION,
+        epilog="Data: set MSADG_DATA to the folder that holds mosi/, mosei/, meld/.\n"
+        "Exit status: 0 done, 1 failed, 2 asked for something that cannot be.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="store_true", help="print the version and stop")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB")
+    for verb in VERBS:
+        module = importlib.import_module(f"msadg.cli.{verb}")
+        lines = (module.__doc__ or "").strip().split("\n", 1)
+        summary = lines[0].partition(": ")[2] or lines[0]
+        sub = verbs.add_parser(
+            verb,
+            help=summary.rstrip("."),
+            description=summary + ("\n" + lines[1] if len(lines) > 1 else ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    arguments = parser().parse_args(argv)
+    if arguments.version:
+        from msadg import __version__
+
+        print(f"msadg {__version__}")
+        return 0
+    if arguments.verb is None:
+        parser().print_help()
+        return 2
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    try:
+        status: int = arguments.run(arguments)
+    except MsadgError as error:
+        print(f"msadg {arguments.verb}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"msadg {arguments.verb}: stopped; what was finished is saved, the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `msadg report ... | head`: not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+_default_showwarning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *rest: object) -> None:
+    if issubclass(category, MsadgWarning):
+        print(f"warning: {message}", file=sys.stderr)
+    else:
+        _default_showwarning(message, category, *rest)  # type: ignore[arg-type]

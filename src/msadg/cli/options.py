@@ -1,0 +1,130 @@
+"""Options that several verbs share: data, features, recipe; and the progress bars."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msadg.errors import UsageError
+
+if TYPE_CHECKING:
+    from msadg.protocols.experiment import Experiment
+    from msadg.protocols.recipe import Recipe
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Where corpora and stores are, and which features are read."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--stores", type=Path, help="folder of the stored features (default: ./stores)")
+    data.add_argument("--data-root", type=Path, help="folder of the corpora (default: the variable MSADG_DATA)")
+    data.add_argument("--labels", choices=["round", "sign"], help="how polarity becomes a class (default: round)")
+    data.add_argument(
+        "--text", metavar="ENCODER", help="text features: minilm (offline), electra, or any Hugging Face encoder"
+    )
+    data.add_argument("--video", metavar="EXTRACTOR", help="video features: simulated (says so in every table)")
+    data.add_argument("--audio", metavar="EXTRACTOR", help="audio features: simulated (says so in every table)")
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which recipe, and changes on top of it."""
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument(
+        "--recipe", default="quick", help="name (quick, paper, ...) or path of a TOML file; default: quick"
+    )
+    recipe.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe: training.epochs=5, methods.s2lif.order=text, selection=oracle; may be repeated",
+    )
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe with the changes of ``--set`` and of the data options."""
+    from msadg.protocols.recipe import load_recipe
+
+    changes = list(arguments.set)
+    for key in ("stores", "data_root"):
+        value = getattr(arguments, key)
+        if value is not None:
+            changes.append(f"data.{key}={_quoted(str(value.resolve()))}")
+    if arguments.labels:
+        changes.append(f"data.labels={_quoted(arguments.labels)}")
+    named = {modality: getattr(arguments, modality) for modality in ("text", "audio", "video")}
+    changes += [f"data.features.{modality}={_quoted(name)}" for modality, name in named.items() if name]
+    return load_recipe(arguments.recipe, changes)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds from a count ("5" is 0 to 4) or a list ("0,3,7").
+
+    Raises:
+        UsageError: neither.
+
+    Example:
+        >>> parse_seeds("3"), parse_seeds("7,9")
+        ([0, 1, 2], [7, 9])
+    """
+    try:
+        numbers = [int(part) for part in text.split(",") if part]
+    except ValueError:
+        raise UsageError(f"--seeds {text!r}: expected how many (5) or which (0,3,7)") from None
+    if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
+        raise UsageError(f"--seeds {text!r}: expected at least one seed, 0 or more")
+    return numbers if "," in text else list(range(numbers[0]))
+
+
+@contextmanager
+def progress_bar(*columns: Any) -> Iterator[Any]:
+    """A rich progress bar on standard error that counts, and says how long is left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    shown = columns or (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*shown, console=Console(stderr=True)) as progress:
+        yield progress
+
+
+def prepare(experiments: list[Experiment]) -> None:
+    """Store what features are missing for some experiments, with a progress bar."""
+    from msadg.protocols.features import prepare_stores
+
+    wanted: dict[str, tuple[Any, list[str]]] = {}
+    for experiment in experiments:
+        _, domains = wanted.setdefault(repr(experiment.data), (experiment.data, []))
+        domains += [d for d in experiment.domains.all_domains if d not in domains]
+    with progress_bar() as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                if done >= total:
+                    return
+                tasks[what] = progress.add_task(f"extract {what}", total=total, note="")
+            progress.update(tasks[what], completed=done)
+
+        for data, domains in wanted.values():
+            prepare_stores(data, domains, show)

@@ -1,0 +1,85 @@
+"""Scoring: a method on clips, batch by batch, without gradient and without chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import nn
+
+from msadg.batches.clips import ClipSet
+from msadg.batches.sampling import sequential_batches
+from msadg.metrics.classification import classification_metrics
+from msadg.metrics.confusion import f1_macro
+from msadg.results.predictions import Predictions
+
+
+def predict_logits(
+    method: nn.Module, clips: ClipSet, *, output: str = "logits", batch_size: int = 128, device: str = "cpu"
+) -> Float[np.ndarray, "clip sentiment"]:
+    """Logits of each clip, in the order of the clips.
+
+    Args:
+        method: left in the mode (training or not) that it was in.
+        clips: what to score.
+        output: ``logits`` or a key of the prediction's auxiliary tensors.
+        batch_size: clips at a time; changes nothing but time and memory.
+        device: where the method is.
+    """
+    was_training = method.training
+    method.eval()
+    rows: list[np.ndarray] = []
+    order: list[np.ndarray] = []
+    with torch.no_grad():
+        for indices in sequential_batches(clips.lengths, batch_size):
+            prediction = method(clips.batch(indices).to(device))
+            logits = prediction.logits if output == "logits" else prediction.auxiliary[output]
+            rows.append(logits.float().cpu().numpy())
+            order.append(indices)
+    method.train(was_training)
+    logits_by_clip = np.empty((len(clips), rows[0].shape[1]), dtype=np.float64)
+    logits_by_clip[np.concatenate(order)] = np.concatenate(rows)
+    return logits_by_clip
+
+
+def softmax(logits: Float[np.ndarray, "clip sentiment"]) -> Float[np.ndarray, "clip sentiment"]:
+    """Probabilities, in double precision."""
+    from scipy.special import softmax as scipy_softmax
+
+    probabilities: np.ndarray = scipy_softmax(logits.astype(np.float64), axis=1)
+    return probabilities
+
+
+def selection_score(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet, metric: str) -> float:
+    """The metric that selection reads; higher is better (``nll`` is negated)."""
+    if metric == "f1_macro":
+        return f1_macro(logits.argmax(axis=1), clips.sentiment)
+    value = classification_metrics(softmax(logits), clips.sentiment)[metric]
+    return -value if metric == "nll" else value
+
+
+def predict(method: nn.Module, clips: ClipSet, *, batch_size: int = 128, device: str = "cpu") -> Predictions:
+    """What a method says of each clip, beside the truth."""
+    probabilities = softmax(predict_logits(method, clips, batch_size=batch_size, device=device))
+    return Predictions(
+        clip_id=np.asarray(clips.clip_ids, dtype=np.str_),
+        video_id=np.asarray(clips.video_ids, dtype=np.str_),
+        domain=np.full(len(clips), clips.domain),
+        sentiment=np.asarray(clips.sentiment, dtype=np.int64),
+        polarity=np.asarray(clips.polarity, dtype=np.float64),
+        probabilities=probabilities,
+    )
+
+
+def joined_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of several domains in one."""
+    return Predictions(
+        clip_id=np.concatenate([p.clip_id for p in parts]),
+        video_id=np.concatenate([p.video_id for p in parts]),
+        domain=np.concatenate([p.domain for p in parts]),
+        sentiment=np.concatenate([p.sentiment for p in parts]),
+        polarity=np.concatenate([p.polarity for p in parts]),
+        probabilities=np.concatenate([p.probabilities for p in parts]),
+    )

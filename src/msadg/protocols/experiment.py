@@ -1,0 +1,93 @@
+"""One experiment: what to train on what, said once, as plain values that a record can hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from msadg.methods.build import MethodSpec
+from msadg.methods.settings import settings_from
+from msadg.protocols.domains import DomainSplit
+from msadg.protocols.features import DataConfig, domain_name, feature_manifests
+from msadg.protocols.selection import Selection, check_selection
+from msadg.protocols.training import TrainingConfig
+from msadg.results.record import digest_of
+
+InterventionName = Literal["none", "noise", "rejected"]
+
+UNRECORDED = ("device", "checkpoint_steps")
+"""Training settings that do not decide what a run learns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What determines a run, and how its row is called."""
+
+    row: str
+    """Label of its row in tables."""
+    method: MethodSpec
+    domains: DomainSplit
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    selection: Selection = "source_dev"
+    seed: int = 0
+    intervention: InterventionName = "none"
+    """What is done to the selected features while scoring: the controls *Add Noise* and *Using DS*."""
+
+    def training_identity(self) -> dict[str, Any]:
+        """Everything that decides the weights: no target domain among it, save for ``oracle``."""
+        training = {k: v for k, v in dataclasses.asdict(self.training).items() if k not in UNRECORDED}
+        identity = {
+            "method": self.method.name,
+            "settings": dict(self.method.settings),
+            "mask": self.method.mask,
+            "finetune": self.method.finetune,
+            "training": training,
+            "features": {m: f["digest"] for m, f in feature_manifests(self.data, self.domains.source_domains).items()},
+            "labels": self.data.labels,
+            "max_text_tokens": self.data.max_text_tokens,
+            "source_domains": [domain_name(domain) for domain in self.domains.source_domains],
+            "selection": self.selection,
+            "seed": self.seed,
+        }
+        if self.selection == "oracle":
+            identity["oracle_domains"] = list(self.domains.target_domains)
+        return identity
+
+    def training_key(self) -> str:
+        """Names the folder of the weights; runs that differ only in how they are scored share it."""
+        return digest_of(self.training_identity())
+
+    def key(self) -> str:
+        """Names the record."""
+        scoring = {"row": self.row, "intervention": self.intervention, "targets": list(self.domains.target_domains)}
+        return digest_of(self.training_identity() | scoring)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, from which ``experiment_from`` makes the same experiment."""
+        content = dataclasses.asdict(self)
+        content["data"]["stores"] = str(self.data.stores)
+        content["data"]["data_root"] = None if self.data.data_root is None else str(self.data.data_root)
+        plain: dict[str, Any] = json.loads(json.dumps(content))
+        return plain
+
+
+def experiment_from(content: Mapping[str, Any], where: str) -> Experiment:
+    """Build an experiment from the plain values of ``Experiment.to_dict``.
+
+    Raises:
+        SettingsError: unknown keys or values out of range; begins with ``where``.
+    """
+    parts = dict(content)
+    parts["method"] = settings_from(MethodSpec, parts.get("method", {}), f"{where}: method")
+    parts["training"] = settings_from(TrainingConfig, parts.get("training", {}), f"{where}: training")
+    parts["data"] = settings_from(DataConfig, parts.get("data", {}), f"{where}: data")
+    domains = parts.get("domains", {})
+    parts["domains"] = DomainSplit(
+        tuple(domains.get("source_domains", ())), tuple(domains.get("target_domains", ())), domains.get("setting")
+    )
+    check_selection(parts.get("selection", "source_dev"), parts["domains"].source_domains)
+    return settings_from(Experiment, parts, where)

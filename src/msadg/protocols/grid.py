@@ -1,0 +1,163 @@
+"""A grid of runs: rows x settings x seeds, on all cores, skipping what is recorded, stopped by no failing run."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from msadg.errors import MsadgWarning, UsageError
+from msadg.methods import load_method
+from msadg.protocols.domains import DomainSplit
+from msadg.protocols.experiment import Experiment
+from msadg.protocols.recipe import Recipe
+from msadg.protocols.run import train_run
+from msadg.protocols.score import Measure, failed_record, score_run
+from msadg.results.journal import append_record, read_records
+from msadg.results.predictions import write_predictions
+from msadg.results.record import Record
+
+RECORDS_FILE = "records.jsonl"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Experiments that share their weights: trained once, scored one by one."""
+
+    experiments: tuple[Experiment, ...]
+
+
+def plan(recipe: Recipe, rows: Sequence[str], splits: Sequence[DomainSplit], seeds: Sequence[int]) -> list[Experiment]:
+    """All cells of a grid; a deterministic method gets the first seed only.
+
+    Raises:
+        UnknownNameError: no such row or method.
+        SettingsError: settings out of range.
+        UsageError: a row takes its keep ratios from one that is not in the grid.
+    """
+    experiments = []
+    for row in rows:
+        spec = recipe.row(row)
+        if spec.keep_ratio_of is not None and spec.keep_ratio_of not in rows:
+            raise UsageError(
+                f"row {row!r} takes its keep ratios from {spec.keep_ratio_of!r}, which is not in the grid; add it"
+            )
+        chosen = seeds[:1] if load_method(spec.method).deterministic else seeds
+        experiments += [recipe.experiment(row, split, seed) for split in splits for seed in chosen]
+    return experiments
+
+
+def run_grid(
+    recipe: Recipe,
+    experiments: Sequence[Experiment],
+    folder: Path,
+    *,
+    num_jobs: int | None = None,
+    measure: Measure | None = None,
+    tell: Callable[[Record, int, int], None] | None = None,
+) -> list[Record]:
+    """Run what is not recorded yet and return all records of the grid.
+
+    Args:
+        recipe: that planned the experiments.
+        experiments: of ``plan``; their features must be stored (``features.prepare_stores``).
+        folder: of the results: ``records.jsonl``, ``models/``, ``runs/``.
+        num_jobs: processes, each with its share of the cores; None is one for each core.
+        measure: adds to each record.
+        tell: called with each new record, the number of cells done, and of all.
+    """
+    first = [e for e in experiments if recipe.row(e.row).keep_ratio_of is None]
+    done = _recorded(folder, first)
+    total = len(experiments)
+    for records in _run(_jobs(first, done), folder, num_jobs, measure):
+        for record in records:
+            done[record.key] = record
+            if tell:
+                tell(record, len(done), total)
+    second = [
+        _with_keep_ratios(e, recipe.row(e.row).keep_ratio_of, done)
+        for e in experiments
+        if recipe.row(e.row).keep_ratio_of is not None
+    ]
+    ready = [e for e in second if e is not None]
+    if len(ready) < len(second):
+        warnings.warn(
+            MsadgWarning(f"{len(second) - len(ready)} runs with a random mask were left out: their reference failed"),
+            stacklevel=2,
+        )
+    done |= _recorded(folder, ready)
+    for records in _run(_jobs(ready, done), folder, num_jobs, measure):
+        for record in records:
+            done[record.key] = record
+            if tell:
+                tell(record, len(done), total)
+    keys = [e.key() for e in [*first, *ready]]
+    return [done[key] for key in keys if key in done]
+
+
+def _recorded(folder: Path, experiments: Sequence[Experiment]) -> dict[str, Record]:
+    wanted = {e.key() for e in experiments}
+    return {r.key: r for r in read_records(folder / RECORDS_FILE) if r.key in wanted and r.error is None}
+
+
+def _jobs(experiments: Sequence[Experiment], done: dict[str, Record]) -> list[Job]:
+    by_training: dict[str, list[Experiment]] = {}
+    for experiment in experiments:
+        if experiment.key() not in done:
+            by_training.setdefault(experiment.training_key(), []).append(experiment)
+    return [Job(tuple(group)) for group in by_training.values()]
+
+
+def _with_keep_ratios(experiment: Experiment, reference: str | None, done: dict[str, Record]) -> Experiment | None:
+    for record in done.values():
+        same_cell = record.seed == experiment.seed and record.setting == experiment.domains.setting
+        same_sources = record.source_domains == experiment.domains.source_domains
+        if record.row == reference and same_cell and same_sources and record.error is None:
+            settings = {**experiment.method.settings, "keep_ratio": dict(record.extra["keep_ratio"])}
+            return replace(experiment, method=replace(experiment.method, settings=settings))
+    return None
+
+
+def _run(jobs: Sequence[Job], folder: Path, num_jobs: int | None, measure: Measure | None) -> Iterator[list[Record]]:
+    from joblib import Parallel, delayed
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, min(num_jobs or cores, len(jobs)))
+    threads = max(1, cores // workers)
+    if workers == 1:
+        yield from (run_job(job, folder, threads, measure) for job in jobs)
+        return
+    with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
+        yield from pool(delayed(run_job)(job, folder, threads, measure) for job in jobs)
+
+
+def run_job(job: Job, folder: Path, threads: int, measure: Measure | None) -> list[Record]:
+    """Train once, score each experiment, and append the records; an error becomes a record, too."""
+    import torch
+
+    torch.set_num_threads(threads)
+    records = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MsadgWarning)
+        for experiment in job.experiments:
+            started = time.monotonic()
+            record = _one(experiment, folder, measure)
+            notes = sorted({str(w.message) for w in caught if issubclass(w.category, MsadgWarning)})
+            seconds = time.monotonic() - started
+            record = replace(record, extra={**record.extra, "warnings": notes, "seconds": seconds})
+            append_record(folder / RECORDS_FILE, record)
+            records.append(record)
+    return records
+
+
+def _one(experiment: Experiment, folder: Path, measure: Measure | None) -> Record:
+    try:
+        trained = train_run(experiment, folder / "models" / experiment.training_key(), resume=True)
+        record, predictions = score_run(trained, experiment, measure=measure)
+        write_predictions(folder / "runs" / record.key / "predictions.parquet", predictions)
+    except Exception as error:  # the grid goes on; the record says what happened
+        return failed_record(experiment, error)
+    return record

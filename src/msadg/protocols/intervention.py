@@ -1,0 +1,96 @@
+"""Controls at scoring time (METHODS 2.6, Table 3): read noise, or the rejected features, instead of the selected.
+
+*Add Noise*: each selected feature is replaced by Gaussian noise of the mean and variance that it has on the sources'
+dev clips; the noise of a clip depends on its id alone, so a score does not depend on the batch. *Using DS*: the
+rejected features pass, the selected ones do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from msadg.batches.clips import ClipSet
+from msadg.batches.sampling import sequential_batches
+from msadg.errors import UsageError
+from msadg.methods.finetuned import FineTuned
+from msadg.methods.method import Method
+from msadg.methods.s2lif import S2LIF, Intervention
+from msadg.nn.mask import FeatureMask
+from msadg.nn.seeds import derive_seed
+from msadg.protocols.experiment import InterventionName
+from msadg.types import Batch
+
+Moments = dict[str, tuple[Tensor, Tensor]]
+"""Modality -> mean and standard deviation of each selected feature."""
+
+
+def read_rejected(modality: str, features: Tensor, mask: FeatureMask, batch: Batch) -> Tensor:  # noqa: ARG001
+    """*Using DS*: x * r * (1 - p)."""
+    return features * mask.complement
+
+
+def selected_moments(method: Method, clips: Sequence[ClipSet]) -> Moments:
+    """Mean and standard deviation of x^c over the valid steps of some clips, by modality."""
+    sums: dict[str, list[Tensor]] = {}
+    model = _s2lif(method)
+    method.eval()
+    with torch.no_grad():
+        for clip_set in clips:
+            for indices in sequential_batches(clip_set.lengths, 128):
+                batch = clip_set.batch(indices)
+                if isinstance(method, FineTuned):
+                    batch = method.encoded(batch)
+                for modality in model.modalities:
+                    encoded, steps = model.encode(modality, batch.steps[modality])
+                    rows = model.masks[modality](encoded)[steps.valid].double()
+                    parts = [torch.tensor(float(len(rows))), rows.sum(dim=0), rows.square().sum(dim=0)]
+                    old = sums.get(modality)
+                    sums[modality] = parts if old is None else [a + b for a, b in zip(old, parts, strict=True)]
+    moments = {}
+    for modality, (count, total, squares) in sums.items():
+        mean = total / count
+        moments[modality] = (mean.float(), (squares / count - mean.square()).clamp_min(0).sqrt().float())
+    return moments
+
+
+def read_noise(moments: Moments) -> Intervention:
+    """*Add Noise* with these moments."""
+
+    def replace(modality: str, features: Tensor, mask: FeatureMask, batch: Batch) -> Tensor:
+        mean, deviation = moments[modality]
+        noise = torch.empty_like(features)
+        for row, clip_id in enumerate(batch.clip_ids):
+            generator = torch.Generator().manual_seed(derive_seed(0, "noise", modality, clip_id))
+            noise[row] = torch.randn(features.shape[1:], generator=generator)
+        return torch.where(mask.kept, mean + deviation * noise, torch.zeros(()))
+
+    return replace
+
+
+@contextmanager
+def intervened(method: Method, name: InterventionName, dev_sets: Sequence[ClipSet]) -> Iterator[None]:
+    """Score under a control.
+
+    Raises:
+        UsageError: the method selects nothing.
+    """
+    if name == "none":
+        yield
+        return
+    model = _s2lif(method)
+    model.intervention = read_rejected if name == "rejected" else read_noise(selected_moments(method, dev_sets))
+    try:
+        yield
+    finally:
+        model.intervention = None
+
+
+def _s2lif(method: Method) -> S2LIF:
+    model = method.inner if isinstance(method, FineTuned) else method
+    if not isinstance(model, S2LIF):
+        raise UsageError(f"{method.name} selects no features, so there is nothing to replace; only s2lif does")
+    return model

@@ -1,0 +1,177 @@
+"""Recipes: TOML files that say how rows of a table are made, and ``--set key=value`` on top of them.
+
+    selection = "source_dev"
+    [training]            # fields of TrainingConfig
+    [data]                # fields of DataConfig
+    [methods.s2lif]       # settings of a method, for every row that uses it
+    [rows."s2lif, no mask"]
+    method = "s2lif"
+    settings = { mask = "none" }
+
+A name in ``METHODS`` is a row of its own without being listed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msadg.errors import SettingsError, UnknownNameError, UsageError
+from msadg.methods import METHODS
+from msadg.methods.build import MethodSpec
+from msadg.methods.settings import settings_from
+from msadg.protocols.domains import DomainSplit
+from msadg.protocols.experiment import Experiment, InterventionName
+from msadg.protocols.features import DataConfig
+from msadg.protocols.selection import check_selection
+from msadg.protocols.training import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSpec:
+    """How one row of a table is made, where it differs from the rest of its recipe."""
+
+    method: str
+    """A name in ``METHODS``."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the method, on top of the recipe's for it."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Of training, on top of the recipe's."""
+    features: Mapping[str, str] = field(default_factory=dict)
+    """Modality -> extractor, on top of the recipe's; "" leaves a modality out."""
+    mask: Mapping[str, Any] | None = None
+    """Settings of +mask; an empty table takes the defaults."""
+    finetune: Mapping[str, Any] | None = None
+    """Settings of a trained text encoder; an empty table takes the defaults."""
+    selection: str | None = None
+    """Another rule than the recipe's."""
+    intervention: InterventionName = "none"
+    """What is done to the selected features while scoring."""
+    keep_ratio_of: str | None = None
+    """For a random mask: the row whose measured keep ratios it takes, for the same setting and seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What the rows of a table share, and how they differ."""
+
+    description: str = ""
+    """One line."""
+    selection: str = "source_dev"
+    """Who picks the epoch."""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of ``TrainingConfig``."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of ``DataConfig``."""
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Method -> its settings."""
+    rows: Mapping[str, RowSpec] = field(default_factory=dict)
+    """Row -> how it is made."""
+
+    def row(self, name: str) -> RowSpec:
+        """The row of a name: a listed one, or a method by itself.
+
+        Raises:
+            UnknownNameError: neither.
+        """
+        if name in self.rows:
+            return self.rows[name]
+        if name in METHODS:
+            return RowSpec(method=name)
+        raise UnknownNameError("method or row", name, [*METHODS, *self.rows])
+
+    def experiment(self, row: str, domains: DomainSplit, seed: int) -> Experiment:
+        """The experiment of one cell of the table.
+
+        Raises:
+            UnknownNameError: no such row or method.
+            SettingsError: settings out of range.
+        """
+        spec = self.row(row)
+        data = dict(self.data)
+        data["features"] = {
+            modality: name
+            for modality, name in {**data.get("features", {"text": "minilm"}), **spec.features}.items()
+            if name
+        }
+        selection = check_selection(spec.selection or self.selection, domains.source_domains)
+        return Experiment(
+            row=row,
+            method=MethodSpec(
+                name=spec.method,
+                settings={**self.methods.get(spec.method, {}), **spec.settings},
+                mask=spec.mask,
+                finetune=spec.finetune,
+            ),
+            domains=domains,
+            training=settings_from(TrainingConfig, {**self.training, **spec.training}, where="training"),
+            data=settings_from(DataConfig, data, where="data"),
+            selection=selection,
+            seed=seed,
+            intervention=spec.intervention,
+        )
+
+
+def recipe_folders() -> list[Path]:
+    """Where recipes are looked up by name: in the package, or beside its source."""
+    package = Path(__file__).parents[1]
+    return [package / "recipes", package.parents[1] / "recipes"]
+
+
+def known_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted({path.stem for folder in recipe_folders() for path in folder.glob("*.toml")})
+
+
+def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by name or path and apply ``key=value`` changes.
+
+    Args:
+        name: of a recipe that comes with the package, or the path of a TOML file.
+        changes: such as ``training.epochs=5`` or ``methods.s2lif.order=text``.
+
+    Raises:
+        UnknownNameError: no recipe of that name.
+        SettingsError: not TOML, unknown keys, or values of the wrong type.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        found = [folder / f"{name}.toml" for folder in recipe_folders() if (folder / f"{name}.toml").exists()]
+        if not found:
+            raise UnknownNameError("recipe", name, known_recipes())
+        path = found[0]
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such recipe; by name there are {', '.join(known_recipes())}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not TOML: {error}") from None
+    for change in changes:
+        _apply(content, change)
+    rows = content.get("rows", {})
+    content["rows"] = {row: settings_from(RowSpec, spec, f"{path}: rows.{row}") for row, spec in rows.items()}
+    recipe = settings_from(Recipe, content, where=str(path))
+    for method in recipe.methods:
+        if method not in METHODS:
+            raise UnknownNameError(f"method in {path}", method, METHODS)
+    return recipe
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--set {change!r}: expected key=value, such as training.epochs=5")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *path, last = key.strip().split(".")
+    place = content
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            raise UsageError(f"--set {change!r}: {part} is a value, it has nothing below it")
+    place[last] = value

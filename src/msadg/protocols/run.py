@@ -1,0 +1,213 @@
+"""A run folder: settings, weights, history; made by training, read by everything that comes after.
+
+``run.json`` says what was asked for, ``state.safetensors`` where training stands, ``model.safetensors`` what it ended
+with, ``history.json`` what each epoch brought.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from msadg.batches.clips import ClipSet, joined
+from msadg.errors import MsadgWarning, RunError
+from msadg.methods.build import build_method
+from msadg.methods.method import ClosedForm, Method
+from msadg.protocols.checkpoint import STATE_FILE, TrainingState, load_tensors, load_weights, save_tensors
+from msadg.protocols.experiment import Experiment, experiment_from
+from msadg.protocols.features import TOKENS, load_clips
+from msadg.protocols.loop import Trainer, fit_closed_form
+from msadg.protocols.observer import Observer
+from msadg.protocols.selection import best_common_epochs
+from msadg.store.atomic import write_text
+
+RUN_FILE = "run.json"
+MODEL_FILE = "model.safetensors"
+HISTORY_FILE = "history.json"
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A method with the weights that selection chose."""
+
+    experiment: Experiment
+    method: Method
+    state: TrainingState
+    seconds: float
+    """Spent on training, over all its stretches."""
+
+    @property
+    def keep_ratios(self) -> dict[str, float]:
+        """Of the kept weights, by modality; empty for a method without masks."""
+        measured = self.method.measurements()
+        return {name.removeprefix("keep_"): value for name, value in measured.items() if name.startswith("keep_")}
+
+
+def open_run(folder: Path, experiment: Experiment, *, resume: bool) -> None:
+    """Make a run folder, or check that the one there is the same run.
+
+    Raises:
+        RunError: the folder exists and is not to be gone on with, or belongs to other settings.
+    """
+    wanted = {"training_key": experiment.training_key(), "experiment": experiment.to_dict()}
+    if not folder.exists() or not any(folder.iterdir()):
+        write_text(folder / RUN_FILE, json.dumps(wanted, indent=1))
+        return
+    if not resume:
+        raise RunError(f"{folder} exists already; choose another folder, or go on with it by --resume")
+    found = _read_run_file(folder)
+    if found["training_key"] != wanted["training_key"]:
+        raise RunError(
+            f"{folder} was begun with other settings ({_first_difference(found['experiment'], wanted['experiment'])}); "
+            "resume with the same settings, or choose another folder"
+        )
+
+
+def _read_run_file(folder: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder} is not a run: it has no {RUN_FILE}; expected a folder that `msadg train` wrote"
+        ) from None
+    except ValueError as error:
+        raise RunError(f"{folder / RUN_FILE} is damaged: {error}") from None
+    return content
+
+
+def _first_difference(found: Any, wanted: Any, path: str = "") -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in [*found, *wanted]:
+            if found.get(key) != wanted.get(key):
+                return _first_difference(found.get(key), wanted.get(key), f"{path}.{key}" if path else key)
+    return f"{path}: {found!r} there, {wanted!r} now" if path else "its features changed"
+
+
+def new_method(experiment: Experiment, feature_dims: Mapping[str, int]) -> Method:
+    """The method of an experiment with its initial weights."""
+    dims = dict(feature_dims)
+    encoder: nn.Module | None = None
+    if experiment.method.finetune is not None:
+        from msadg.extraction.text import load_encoder
+
+        encoder = load_encoder(experiment.data.features["text"].removesuffix(TOKENS))
+        dims["text"] = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
+    return build_method(experiment.method, dims, experiment.seed, encoder)
+
+
+def source_clips(experiment: Experiment, split: str) -> list[ClipSet]:
+    """One split of each source domain."""
+    names = experiment.domains.source_domains
+    return [load_clips(experiment.data, name, split, index) for index, name in enumerate(names)]  # type: ignore[arg-type]
+
+
+def train_run(
+    experiment: Experiment, folder: Path, *, resume: bool = False, observers: Sequence[Observer] = ()
+) -> TrainedRun:
+    """Train an experiment in a folder, from the beginning or from where it was stopped.
+
+    Raises:
+        RunError: see ``open_run`` and ``Trainer.run``.
+        UsageError: the method cannot work on these features.
+    """
+    open_run(folder, experiment, resume=resume)
+    if (folder / MODEL_FILE).exists():
+        return load_run(folder)
+    started = time.monotonic()
+    train_sets = source_clips(experiment, "train")
+    method = new_method(experiment, train_sets[0].feature_dims)
+    state = _fit(experiment, method, train_sets, folder, observers)
+    _warn(method, state)
+    seconds = time.monotonic() - started
+    write_text(folder / HISTORY_FILE, json.dumps(state.history, indent=1))
+    save_tensors(folder / MODEL_FILE, method.state_dict(), {"state": asdict(state), "seconds": seconds})
+    for leftover in [folder / STATE_FILE, *folder.glob("best-*.safetensors")]:
+        leftover.unlink(missing_ok=True)
+    return TrainedRun(experiment, method.eval().cpu(), state, seconds)
+
+
+def _fit(
+    experiment: Experiment,
+    method: Method,
+    train_sets: Sequence[ClipSet],
+    folder: Path,
+    observers: Sequence[Observer],
+) -> TrainingState:
+    config = experiment.training
+    if isinstance(method, ClosedForm):
+        fit_closed_form(method, joined(train_sets), _dev_sets(experiment), config.selection_metric)
+        return TrainingState(finished=True)
+    fixed_epochs = None
+    if experiment.selection == "leave_one_source_out":
+        fixed_epochs = _epochs_by_leaving_one_out(experiment, train_sets, folder)
+    trainer = Trainer(
+        method,
+        joined(train_sets),
+        _dev_sets(experiment),
+        config,
+        seed=experiment.seed,
+        folder=folder,
+        observers=observers,
+        fixed_epochs=fixed_epochs,
+    )
+    return trainer.run()
+
+
+def _dev_sets(experiment: Experiment) -> list[ClipSet]:
+    if experiment.selection == "oracle":
+        return [load_clips(experiment.data, name, "dev") for name in experiment.domains.target_domains]
+    return source_clips(experiment, "dev")
+
+
+def _epochs_by_leaving_one_out(experiment: Experiment, train_sets: Sequence[ClipSet], folder: Path) -> list[int]:
+    histories = []
+    dev_sets = source_clips(experiment, "dev")
+    for held in range(len(train_sets)):
+        kept = [clips for index, clips in enumerate(train_sets) if index != held]
+        method = new_method(experiment, train_sets[0].feature_dims)
+        inner = folder / f"without-{dev_sets[held].domain}"
+        inner.mkdir(parents=True, exist_ok=True)
+        trainer = Trainer(
+            method, joined(kept), [dev_sets[held]], experiment.training, seed=experiment.seed, folder=inner
+        )
+        histories.append(trainer.run().history)
+    return best_common_epochs(histories)
+
+
+def _warn(method: Method, state: TrainingState) -> None:
+    for sentence in method.warnings([entry["measurements"] for entry in state.history]):
+        warnings.warn(MsadgWarning(sentence), stacklevel=2)
+
+
+def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None = None) -> TrainedRun:
+    """Read a finished run.
+
+    Args:
+        folder: that ``train_run`` wrote.
+        stores: where its features are now, if they moved.
+        data_root: where its corpora are now, if they moved.
+
+    Raises:
+        RunError: not a run, not finished, or damaged.
+    """
+    content = _read_run_file(folder)
+    if not (folder / MODEL_FILE).exists():
+        raise RunError(f"{folder} is not finished: it has no {MODEL_FILE}; go on with `msadg train --resume`")
+    experiment = experiment_from(content["experiment"], where=str(folder / RUN_FILE))
+    data = replace(
+        experiment.data,
+        stores=stores or experiment.data.stores,
+        data_root=data_root or experiment.data.data_root,
+    )
+    experiment = replace(experiment, data=data)
+    weights, meta = load_tensors(folder / MODEL_FILE)
+    method = new_method(experiment, source_clips(experiment, "dev")[0].feature_dims)
+    load_weights(method, weights, where=str(folder / MODEL_FILE))
+    return TrainedRun(experiment, method.eval(), TrainingState(**meta["state"]), meta["seconds"])

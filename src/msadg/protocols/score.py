@@ -1,0 +1,126 @@
+"""From a trained run to its record: every domain's test split is opened once, to score."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from msadg.methods import load_method
+from msadg.methods.settings import settings_from, settings_to_dict
+from msadg.metrics.by_domain import summarise_domains
+from msadg.metrics.classification import classification_metrics
+from msadg.protocols.evaluate import joined_predictions, predict
+from msadg.protocols.experiment import Experiment
+from msadg.protocols.features import domain_name, feature_manifests, load_clips
+from msadg.protocols.intervention import intervened
+from msadg.protocols.run import TrainedRun, source_clips
+from msadg.results.predictions import Predictions
+from msadg.results.record import Record
+from msadg.types import Split
+
+Measure = Callable[[TrainedRun], Mapping[str, Any]]
+"""What else a record holds of a trained run (``analysis`` measures the recovery of a known truth)."""
+
+
+def score_run(
+    trained: TrainedRun, experiment: Experiment | None = None, *, split: Split = "test", measure: Measure | None = None
+) -> tuple[Record, Predictions]:
+    """Score a run on the sources and the targets.
+
+    Args:
+        trained: the run.
+        experiment: how to score it: its row, targets and intervention; None for the run's own.
+        split: of each domain.
+        measure: adds to the record's ``extra``.
+    """
+    experiment = experiment or trained.experiment
+    domains = experiment.domains
+    dev_sets = source_clips(experiment, "dev")
+    with intervened(trained.method, experiment.intervention, dev_sets):
+        parts = [predict(trained.method, load_clips(experiment.data, name, split)) for name in domains.all_domains]
+        dev_parts = [predict(trained.method, clips) for clips in dev_sets]
+    metrics = {str(part.domain[0]): classification_metrics(part.probabilities, part.sentiment) for part in parts}
+    sources = tuple(map(domain_name, domains.source_domains))
+    targets = tuple(map(domain_name, domains.target_domains))
+    extra = {
+        "epochs": len(trained.state.history),
+        "best_epochs": trained.state.best_epochs,
+        "train_seconds": trained.seconds,
+        "keep_ratio": trained.keep_ratios,
+        "intervention": experiment.intervention,
+        "split": split,
+        "summary": summarise_domains(metrics, sources, targets),
+    }
+    record = Record(
+        key=experiment.key(),
+        row=experiment.row,
+        method=experiment.method.name,
+        settings=resolved_settings(experiment),
+        setting=domains.setting,
+        source_domains=sources,
+        target_domains=targets,
+        selection=experiment.selection,
+        seed=experiment.seed,
+        revision=code_revision(),
+        features=feature_manifests(experiment.data, domains.all_domains),
+        metrics=metrics,
+        dev_metrics={
+            str(part.domain[0]): classification_metrics(part.probabilities, part.sentiment) for part in dev_parts
+        },
+        extra=extra | dict(measure(trained) if measure else {}),
+        environment=environment(),
+    )
+    return record, joined_predictions(parts)
+
+
+def failed_record(experiment: Experiment, error: Exception) -> Record:
+    """The record of a run that stopped with an error."""
+    return Record(
+        key=experiment.key(),
+        row=experiment.row,
+        method=experiment.method.name,
+        settings=resolved_settings(experiment),
+        setting=experiment.domains.setting,
+        source_domains=tuple(map(domain_name, experiment.domains.source_domains)),
+        target_domains=tuple(map(domain_name, experiment.domains.target_domains)),
+        selection=experiment.selection,
+        seed=experiment.seed,
+        revision=code_revision(),
+        features={},
+        environment=environment(),
+        error=f"{type(error).__name__}: {error}",
+    )
+
+
+def resolved_settings(experiment: Experiment) -> dict[str, Any]:
+    """All settings of an experiment, defaults included, as plain values."""
+    content = experiment.to_dict()
+    config = load_method(experiment.method.name).Config
+    settings: Any = settings_from(config, experiment.method.settings, where=f"settings of {experiment.method.name}")
+    content["method"]["settings"] = settings_to_dict(settings)
+    return content
+
+
+@lru_cache(maxsize=1)
+def code_revision() -> str:
+    """Version of the package and, in a checkout, the commit; ``+`` marks uncommitted changes."""
+    from importlib.metadata import version
+
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return version("msadg")
+    return f"{version('msadg')} {described.stdout.strip()}"
+
+
+def environment() -> dict[str, Any]:
+    """What may move the last bits of a result."""
+    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "platform": platform.platform()}

@@ -1,0 +1,113 @@
+"""Settings of training, and what they mean in numbers: the learning rate of a step, the groups of parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from msadg.errors import SettingsError
+
+Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a method is trained; the defaults are the first paper's recipe [P]."""
+
+    learning_rate: float = 7e-5
+    """Peak learning rate of Adam."""
+    batch_size: int = 16
+    """Clips a step."""
+    epochs: int = 200
+    """At most, for each phase."""
+    warmup_epochs: float = 3.0
+    """Linear warm-up from 0 over this many epochs; may be a fraction."""
+    decay: Literal["none", "cosine"] = "none"
+    """What the learning rate does after warm-up; ``cosine`` reaches 0 at the end of the last epoch."""
+    weight_decay: float = 0.0
+    """Decoupled (AdamW), on weight matrices only; 0 is plain Adam."""
+    clip_norm: float | None = None
+    """Largest norm of the whole gradient; None does not clip."""
+    clip_value: float | None = None
+    """Largest absolute value of a gradient's entry; None does not clip."""
+    patience: int | None = None
+    """Stop a phase after this many epochs without a better selection score; None never stops early."""
+    selection_metric: Metric = "f1_macro"
+    """What is averaged over the sources' dev splits to choose the epoch."""
+    precision: Precision = "32-true"
+    """Of the arithmetic; on a processor without AMX, bf16 is slower than 32 bits."""
+    device: str = "auto"
+    """``auto`` (an accelerator where there is one), ``cpu``, ``cuda``."""
+    balanced_domains: bool = False
+    """Batches with equally many clips of each source domain, small domains repeated."""
+    checkpoint_steps: int | None = None
+    """Also save the training state every this many steps; None saves it at the end of each epoch only."""
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            SettingsError: a value outside its range.
+        """
+        for name in ("learning_rate", "batch_size", "epochs"):
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"training.{name} = {getattr(self, name)}; expected more than 0")
+        for name in ("warmup_epochs", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"training.{name} = {getattr(self, name)}; expected 0 or more")
+        for name in ("clip_norm", "clip_value", "patience", "checkpoint_steps"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise SettingsError(f"training.{name} = {value}; expected more than 0, or leave it out")
+
+
+def learning_rate_factor(config: TrainingConfig, step: int, steps_per_epoch: int) -> float:
+    """Factor on the peak learning rate at a step of a phase, in (0, 1]; the first step already moves.
+
+    Example:
+        >>> [learning_rate_factor(TrainingConfig(warmup_epochs=1.0), step, 4) for step in range(5)]
+        [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    warmup = config.warmup_epochs * steps_per_epoch
+    if step + 1 < warmup:
+        return (step + 1) / warmup
+    if config.decay == "none":
+        return 1.0
+    total = max(config.epochs * steps_per_epoch, 1)
+    done = (step - warmup) / max(total - warmup, 1)
+    return 0.5 * (1 + math.cos(math.pi * min(max(done, 0.0), 1.0)))
+
+
+def parameter_groups(
+    named: Iterable[tuple[str, nn.Parameter]], ratios: Mapping[str, float], config: TrainingConfig
+) -> list[dict[str, Any]]:
+    """Optimiser groups, one for each pair of learning-rate ratio and decay; biases, norms and masks do not decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        prefixes = [prefix for prefix in ratios if name.startswith(prefix)]
+        ratio = ratios[max(prefixes, key=len)] if prefixes else 1.0
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        groups.setdefault((ratio, decay), []).append(parameter)
+    return [
+        {"params": parameters, "lr": 0.0, "ratio": ratio, "weight_decay": decay}
+        for (ratio, decay), parameters in groups.items()
+    ]
+
+
+def make_optimizer(
+    named: Iterable[tuple[str, nn.Parameter]], ratios: Mapping[str, float], config: TrainingConfig
+) -> torch.optim.Optimizer:
+    """Adam [P], with each group's ``ratio`` on the learning rate."""
+    return torch.optim.AdamW(parameter_groups(named, ratios, config), fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Give each group its ratio of a learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group["ratio"]

@@ -1,0 +1,78 @@
+"""Run folders that exist, are damaged, or belong to something else."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from tests.protocols.helpers import toy_experiment
+
+from msadg.errors import RunError, SettingsError
+from msadg.protocols.run import load_run, train_run
+
+
+@pytest.fixture
+def run(tmp_path):
+    experiment = toy_experiment(tmp_path, "erm", training={"epochs": 1})
+    train_run(experiment, tmp_path / "run")
+    return experiment, tmp_path / "run"
+
+
+def test_a_folder_that_exists_is_not_overwritten(run):
+    experiment, folder = run
+    before = (folder / "model.safetensors").read_bytes()
+    with pytest.raises(RunError, match="exists already; choose another folder, or go on with it by --resume"):
+        train_run(experiment, folder)
+    assert (folder / "model.safetensors").read_bytes() == before
+
+
+def test_a_run_is_not_gone_on_with_under_other_settings(run):
+    experiment, folder = run
+    other = replace(experiment, training=replace(experiment.training, batch_size=5))
+    with pytest.raises(RunError, match=r"other settings \(training.batch_size: 8 there, 5 now\)"):
+        train_run(other, folder, resume=True)
+
+
+def test_a_folder_that_is_no_run_says_so(tmp_path):
+    with pytest.raises(RunError, match=r"is not a run: it has no run.json"):
+        load_run(tmp_path)
+
+
+def test_an_unfinished_run_says_how_to_go_on(run):
+    _, folder = run
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(RunError, match=r"not finished.*--resume"):
+        load_run(folder)
+
+
+@pytest.mark.parametrize("size", [0, 7, 200])
+def test_damaged_weights_are_refused(run, size: int):
+    _, folder = run
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[:size])
+    with pytest.raises(RunError, match="damaged or not written by msadg"):
+        load_run(folder)
+
+
+def test_a_damaged_description_is_refused(run):
+    _, folder = run
+    (folder / "run.json").write_text("{")
+    with pytest.raises(RunError, match=r"run.json is damaged"):
+        load_run(folder)
+
+
+def test_weights_of_another_width_are_refused(run):
+    _, folder = run
+    content = json.loads((folder / "run.json").read_text())
+    content["experiment"]["method"]["settings"]["dim"] = 4
+    (folder / "run.json").write_text(json.dumps(content))
+    with pytest.raises(RunError, match="do not fit the settings"):
+        load_run(folder)
+
+
+def test_an_unknown_setting_in_a_run_is_named(run):
+    _, folder = run
+    content = json.loads((folder / "run.json").read_text())
+    content["experiment"]["training"]["epoch"] = 4
+    (folder / "run.json").write_text(json.dumps(content))
+    with pytest.raises(SettingsError, match=r"unknown key 'epoch'; did you mean 'epochs'"):
+        load_run(folder)
