@@ -72,5 +72,6 @@ class MsadgWarning(UserWarning):
 
 def nearest_name(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'? " for the nearest known name, or "" where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}? " if near else ""
+    by_lower = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.casefold(), list(by_lower), n=1, cutoff=0.5)
+    return f"did you mean {by_lower[near[0]]!r}? " if near else ""

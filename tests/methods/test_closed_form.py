@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from tests.methods.helpers import tiny_batch
 from torch.testing import assert_close
 
 from msadg.methods.build import MethodSpec, build_method
+from tests.methods.helpers import tiny_batch
 
 
 def test_the_constant_classifier_says_the_shares_of_the_sources():

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.methods.helpers import chosen, padded, tiny_batch, tiny_method
 from torch.testing import assert_close
 
 from msadg.methods import METHODS, load_method
 from msadg.methods.method import ClosedForm, Method
+from tests.methods.helpers import chosen, padded, tiny_batch, tiny_method
 
 BY_GRADIENT = [name for name in sorted(METHODS) if not issubclass(load_method(name), ClosedForm)]
 TRAINED = [(name, None) for name in BY_GRADIENT]

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tests.methods.helpers import tiny_batch, tiny_method
 from torch.testing import assert_close
 
 from msadg.errors import UsageError
+from tests.methods.helpers import tiny_batch, tiny_method
 
 
 def test_a_fresh_mask_changes_no_prediction():

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tests.methods.helpers import tiny_batch, tiny_method
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from msadg.errors import UsageError
 from msadg.methods.s2lif import S2LIF, parse_order
+from tests.methods.helpers import tiny_batch, tiny_method
 
 ORDERS = ["text>video", "video>text", "text&video", "text", "video"]
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 import torch
-from tests.protocols.helpers import toy_experiment
 
 from msadg.batches.clips import joined
 from msadg.errors import RunError
 from msadg.protocols.loop import Trainer
 from msadg.protocols.observer import Observer
 from msadg.protocols.run import load_run, new_method, source_clips, train_run
+from tests.protocols.helpers import toy_experiment
 
 
 class Seen(Observer):

@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.protocols.helpers import toy_experiment
 
 from msadg.protocols.run import train_run
+from tests.protocols.helpers import toy_experiment
 
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-import torch
-torch.set_num_threads(1)
 from msadg.protocols import checkpoint, loop, run
 from msadg.protocols.observer import Observer
 from tests.protocols.helpers import toy_experiment
@@ -57,17 +55,8 @@ run.train_run(experiment, folder / "run", resume=True, observers=[Killer()])
     ],
 )
 def test_killed_and_resumed_the_weights_are_the_same_bits(tmp_path, schedule: str, moments: list[str]):
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        experiment = toy_experiment(
-            tmp_path / "data", settings={"schedule": schedule}, training={"checkpoint_steps": 5}
-        )
-        train_run(experiment, tmp_path / "whole")
-    finally:
-        torch.set_num_threads(threads)
+    settings, training = {"schedule": schedule}, {"checkpoint_steps": 5}
+    train_run(toy_experiment(tmp_path / "data", settings=settings, training=training), tmp_path / "whole")
     for moment in moments:
         done = _run(tmp_path, moment, schedule)
         assert done.returncode == -signal.SIGKILL, f"{moment}: {done.stderr[-2000:]}"

@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.protocols.helpers import toy_experiment
 
 from msadg.errors import RunError, SettingsError
 from msadg.protocols.run import load_run, train_run
+from tests.protocols.helpers import toy_experiment
 
 
 @pytest.fixture

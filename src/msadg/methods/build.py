@@ -48,12 +48,12 @@ def build_method(
         SettingsError: settings that the method does not have or cannot take.
         UsageError: a combination that cannot be, such as a mask on the constant classifier.
     """
-    kind = load_method(spec.name)
+    kind: Any = load_method(spec.name)
     config: Any = settings_from(kind.Config, spec.settings, where=f"settings of {spec.name}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights"))
         try:
-            method = kind(config, feature_dims)
+            method: Method = kind(config, feature_dims)
         except (
             AssertionError,
             ValueError,

@@ -74,6 +74,7 @@ class Linear(ClosedForm):
             weight[model.classes_] = torch.from_numpy(rows).float() / scale
             bias[model.classes_] = torch.from_numpy(intercepts).float()
             bias[model.classes_] -= weight[model.classes_] @ mean
+            bias -= self.log_prior
             self.weight.copy_(weight)
             self.bias.copy_(bias)
             value = score()

@@ -18,6 +18,8 @@ from torch.nn import functional as F  # noqa: N812
 from msadg.errors import UsageError
 from msadg.types import MODALITIES, SENTIMENTS, Batch, Prediction
 
+NUM_CLASSES = len(SENTIMENTS)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -50,13 +52,35 @@ class Method(nn.Module, ABC):
     encoders: nn.ModuleDict
     """By modality: a module (values, valid) -> representation. ``Masked`` puts its masks behind them."""
 
+    log_prior: Tensor
+    """Logarithm of the class shares that are kept out of the logits; zeros leave them in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("log_prior", torch.zeros(NUM_CLASSES), persistent=False)
+
     @abstractmethod
     def forward(self, batch: Batch) -> Prediction:
         """Logits of each clip. Reads neither sentiment, polarity nor domain."""
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """Terms of the loss by name; the training loop adds them up."""
-        return {"task": F.cross_entropy(prediction.logits, batch.sentiment)}
+        return {"task": self.cross_entropy(prediction.logits, batch)}
+
+    def cross_entropy(self, logits: Float[Tensor, "batch sentiment"], batch: Batch) -> Float[Tensor, ""]:
+        """Mean cross-entropy of logits + ``log_prior`` against the sentiment.
+
+        What the class shares explain is then left out of the logits themselves, which answer as under equal shares
+        (balanced softmax: Ren et al., NeurIPS 2020; logit adjustment: Menon et al., ICLR 2021).
+        """
+        return F.cross_entropy(logits + self.log_prior, batch.sentiment)
+
+    def leave_out_prior(self, sentiment: Int[Tensor, " clip"]) -> None:
+        """Keep the class shares of these clips out of the logits; a class without a clip counts as half a clip."""
+        counts = torch.bincount(sentiment, minlength=NUM_CLASSES).clamp_min(0.5)
+        for module in self.modules():
+            if isinstance(module, Method):
+                module.log_prior.copy_(torch.log(counts / counts.sum()))
 
     def phases(self) -> Sequence[Phase]:
         """How training is divided; by default not at all."""
@@ -101,9 +125,6 @@ class ClosedForm(Method):
     def pooled(self, batch: Batch) -> Float[Tensor, "batch feature"]:
         """Time-mean features of the modalities in use, concatenated; the input of ``fit``."""
         return torch.zeros(len(batch), 0)
-
-
-NUM_CLASSES = len(SENTIMENTS)
 
 
 def check_modalities(method: str, modalities: Sequence[str], feature_dims: Mapping[str, int]) -> None:

@@ -17,7 +17,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from msadg.errors import UsageError
 from msadg.methods.method import NUM_CLASSES, Method, Phase, check_modalities
@@ -184,7 +183,7 @@ class S2LIF(Method):
         terms: dict[str, Tensor] = {}
         for stage in self.stages:
             name = "&".join(stage)
-            terms[name] = F.cross_entropy(prediction.auxiliary[f"logits_{name}"], batch.sentiment)
+            terms[name] = self.cross_entropy(prediction.auxiliary[f"logits_{name}"], batch)
             for modality in stage:
                 terms[f"sparsity_{modality}"] = self.config.sparsity_weight * self._mask_of(modality).penalty()
         if "reconstruction" in prediction.auxiliary:

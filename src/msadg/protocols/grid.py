@@ -13,6 +13,7 @@ from msadg.errors import MsadgWarning, UsageError
 from msadg.methods import load_method
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment
+from msadg.protocols.features import domain_name
 from msadg.protocols.recipe import Recipe
 from msadg.protocols.run import train_run
 from msadg.protocols.score import Measure, failed_record, score_run
@@ -65,7 +66,7 @@ def run_grid(
         recipe: that planned the experiments.
         experiments: of ``plan``; their features must be stored (``features.prepare_stores``).
         folder: of the results: ``records.jsonl``, ``models/``, ``runs/``.
-        num_jobs: processes, each with its share of the cores; None is one for each core.
+        num_jobs: processes at a time; None is one for each core. What is recorded does not depend on it.
         measure: adds to each record.
         tell: called with each new record, the number of cells done, and of all.
     """
@@ -114,7 +115,7 @@ def _jobs(experiments: Sequence[Experiment], done: dict[str, Record]) -> list[Jo
 def _with_keep_ratios(experiment: Experiment, reference: str | None, done: dict[str, Record]) -> Experiment | None:
     for record in done.values():
         same_cell = record.seed == experiment.seed and record.setting == experiment.domains.setting
-        same_sources = record.source_domains == experiment.domains.source_domains
+        same_sources = record.source_domains == tuple(map(domain_name, experiment.domains.source_domains))
         if record.row == reference and same_cell and same_sources and record.error is None:
             settings = {**experiment.method.settings, "keep_ratio": dict(record.extra["keep_ratio"])}
             return replace(experiment, method=replace(experiment.method, settings=settings))
@@ -126,19 +127,15 @@ def _run(jobs: Sequence[Job], folder: Path, num_jobs: int | None, measure: Measu
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = max(1, min(num_jobs or cores, len(jobs)))
-    threads = max(1, cores // workers)
     if workers == 1:
-        yield from (run_job(job, folder, threads, measure) for job in jobs)
+        yield from (run_job(job, folder, measure) for job in jobs)
         return
     with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
-        yield from pool(delayed(run_job)(job, folder, threads, measure) for job in jobs)
+        yield from pool(delayed(run_job)(job, folder, measure) for job in jobs)
 
 
-def run_job(job: Job, folder: Path, threads: int, measure: Measure | None) -> list[Record]:
+def run_job(job: Job, folder: Path, measure: Measure | None) -> list[Record]:
     """Train once, score each experiment, and append the records; an error becomes a record, too."""
-    import torch
-
-    torch.set_num_threads(threads)
     records = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MsadgWarning)

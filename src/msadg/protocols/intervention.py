@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,8 +65,9 @@ def read_noise(moments: Moments) -> Intervention:
         mean, deviation = moments[modality]
         noise = torch.empty_like(features)
         for row, clip_id in enumerate(batch.clip_ids):
-            generator = torch.Generator().manual_seed(derive_seed(0, "noise", modality, clip_id))
-            noise[row] = torch.randn(features.shape[1:], generator=generator)
+            # NumPy's stream, for its beginning does not depend on how much is drawn: padding changes nothing.
+            chance = np.random.default_rng(derive_seed(0, "noise", modality, clip_id))
+            noise[row] = torch.from_numpy(chance.standard_normal(features.shape[1:]))
         return torch.where(mask.kept, mean + deviation * noise, torch.zeros(()))
 
     return replace

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from msadg.batches.clips import ClipSet, joined
@@ -26,6 +27,7 @@ from msadg.protocols.features import TOKENS, load_clips
 from msadg.protocols.loop import Trainer, fit_closed_form
 from msadg.protocols.observer import Observer
 from msadg.protocols.selection import best_common_epochs
+from msadg.protocols.training import num_threads
 from msadg.store.atomic import write_text
 
 RUN_FILE = "run.json"
@@ -123,7 +125,8 @@ def train_run(
     started = time.monotonic()
     train_sets = source_clips(experiment, "train")
     method = new_method(experiment, train_sets[0].feature_dims)
-    state = _fit(experiment, method, train_sets, folder, observers)
+    with num_threads(experiment.training.threads):
+        state = _fit(experiment, method, train_sets, folder, observers)
     _warn(method, state)
     seconds = time.monotonic() - started
     write_text(folder / HISTORY_FILE, json.dumps(state.history, indent=1))
@@ -141,6 +144,8 @@ def _fit(
     observers: Sequence[Observer],
 ) -> TrainingState:
     config = experiment.training
+    if config.class_prior == "uniform":
+        method.leave_out_prior(torch.from_numpy(joined(train_sets).sentiment))
     if isinstance(method, ClosedForm):
         fit_closed_form(method, joined(train_sets), _dev_sets(experiment), config.selection_metric)
         return TrainingState(finished=True)
@@ -172,6 +177,8 @@ def _epochs_by_leaving_one_out(experiment: Experiment, train_sets: Sequence[Clip
     for held in range(len(train_sets)):
         kept = [clips for index, clips in enumerate(train_sets) if index != held]
         method = new_method(experiment, train_sets[0].feature_dims)
+        if experiment.training.class_prior == "uniform":
+            method.leave_out_prior(torch.from_numpy(joined(kept).sentiment))
         inner = folder / f"without-{dev_sets[held].domain}"
         inner.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(

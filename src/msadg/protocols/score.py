@@ -20,6 +20,7 @@ from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import domain_name, feature_manifests, load_clips
 from msadg.protocols.intervention import intervened
 from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.training import num_threads
 from msadg.results.predictions import Predictions
 from msadg.results.record import Record
 from msadg.types import Split
@@ -42,7 +43,8 @@ def score_run(
     experiment = experiment or trained.experiment
     domains = experiment.domains
     dev_sets = source_clips(experiment, "dev")
-    with intervened(trained.method, experiment.intervention, dev_sets):
+    threads = num_threads(experiment.training.threads)
+    with threads, intervened(trained.method, experiment.intervention, dev_sets):
         parts = [predict(trained.method, load_clips(experiment.data, name, split)) for name in domains.all_domains]
         dev_parts = [predict(trained.method, clips) for clips in dev_sets]
     metrics = {str(part.domain[0]): classification_metrics(part.probabilities, part.sentiment) for part in parts}
@@ -74,7 +76,7 @@ def score_run(
             str(part.domain[0]): classification_metrics(part.probabilities, part.sentiment) for part in dev_parts
         },
         extra=extra | dict(measure(trained) if measure else {}),
-        environment=environment(),
+        environment=environment() | {"threads": experiment.training.threads},
     )
     return record, joined_predictions(parts)
 
@@ -123,4 +125,4 @@ def code_revision() -> str:
 
 def environment() -> dict[str, Any]:
     """What may move the last bits of a result."""
-    return {"torch": torch.__version__, "threads": torch.get_num_threads(), "platform": platform.platform()}
+    return {"torch": torch.__version__, "platform": platform.platform()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,8 +45,14 @@ class TrainingConfig:
     """Of the arithmetic; on a processor without AMX, bf16 is slower than 32 bits."""
     device: str = "auto"
     """``auto`` (an accelerator where there is one), ``cpu``, ``cuda``."""
+    class_prior: Literal["source", "uniform"] = "source"
+    """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones (the sources'
+    shares are added to the logits in training only). Reads source labels alone; the constant classifier ignores it."""
     balanced_domains: bool = False
     """Batches with equally many clips of each source domain, small domains repeated."""
+    threads: int = 1
+    """Of the arithmetic on a CPU: the same number gives the same bits. One is as fast for a small method, and lets a
+    grid use every core for a run of its own; give a fine-tuned encoder more."""
     checkpoint_steps: int | None = None
     """Also save the training state every this many steps; None saves it at the end of each epoch only."""
 
@@ -55,7 +62,7 @@ class TrainingConfig:
         Raises:
             SettingsError: a value outside its range.
         """
-        for name in ("learning_rate", "batch_size", "epochs"):
+        for name in ("learning_rate", "batch_size", "epochs", "threads"):
             if getattr(self, name) <= 0:
                 raise SettingsError(f"training.{name} = {getattr(self, name)}; expected more than 0")
         for name in ("warmup_epochs", "weight_decay"):
@@ -65,6 +72,17 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise SettingsError(f"training.{name} = {value}; expected more than 0, or leave it out")
+
+
+@contextmanager
+def num_threads(number: int) -> Iterator[None]:
+    """Compute with so many threads inside, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def learning_rate_factor(config: TrainingConfig, step: int, steps_per_epoch: int) -> float:
