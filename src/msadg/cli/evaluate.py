@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msadg.analysis.selected import measure_recovery
     from msadg.cli.options import prepare
     from msadg.cli.train import scores_of
-    from msadg.protocols.domains import DomainSplit
+    from msadg.protocols.domains import DomainSplit, absolute
     from msadg.protocols.run import load_run
     from msadg.protocols.score import score_run
     from msadg.results.journal import append_record
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{arguments.run_folder} was trained on {', '.join(seen)}, so scoring it there is not domain "
                 f"generalisation (its test split is scored beside every target anyway); unseen by this run: {unseen}"
             )
-        experiment = replace(experiment, domains=DomainSplit(sources, tuple(arguments.target)))
+        experiment = replace(experiment, domains=DomainSplit(sources, tuple(map(absolute, arguments.target))))
     if arguments.intervention != "none":
         experiment = replace(experiment, row=f"{experiment.row} ({arguments.intervention})")
     prepare([experiment])

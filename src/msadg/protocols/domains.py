@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from msadg.errors import UnknownNameError, UsageError
 
@@ -48,12 +49,19 @@ def paper_setting(name: str) -> DomainSplit:
     return DomainSplit(sources, tuple(d for d in PAPER_DOMAINS if d not in sources), name)
 
 
+def absolute(spec: str) -> str:
+    """``name=path`` with the path from the root, so that a run finds its manifest again from another folder."""
+    name, is_manifest, path = spec.partition("=")
+    return f"{name}={Path(path).resolve()}" if is_manifest and path else spec
+
+
 def split_domains(sources: Sequence[str], targets: Sequence[str]) -> DomainSplit:
     """Any choice of domains.
 
     Raises:
         UsageError: no source, a domain named twice, or a target that is also a source.
     """
+    sources, targets = [absolute(s) for s in sources], [absolute(t) for t in targets]
     if not sources:
         raise UsageError("no source domain was named; training needs at least one (--source)")
     both = set(sources) & set(targets)
@@ -77,4 +85,8 @@ def leave_one_out(domains: Sequence[str]) -> list[DomainSplit]:
     """
     if len(domains) < 2:
         raise UsageError(f"leaving one domain out needs at least two, got {', '.join(domains) or 'none'}")
-    return [DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{held}") for held in domains]
+    domains = [absolute(domain) for domain in domains]
+    return [
+        DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{held.partition(chr(61))[0]}")
+        for held in domains
+    ]

@@ -21,6 +21,9 @@ from msadg.results.statistics import Interval, t_interval
 if TYPE_CHECKING:
     import pandas as pd
 
+LEFT_OUT = "to-"
+"""How the names of settings begin in which each domain in turn is the only target."""
+
 LEVEL = 0.05
 """Below this adjusted p a difference is marked."""
 
@@ -106,10 +109,11 @@ Cells = dict[str, list[Cell | None]]
 
 
 def split_by_sources(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """The records of the papers' two tables, trained on one domain or on several; only those there are."""
-    parts: dict[str, list[Record]] = {"Single-source": [], "Multi-source": []}
+    """The records of each table: the papers' two, and one where each domain in turn is held out; those there are."""
+    parts: dict[str, list[Record]] = {"Single-source": [], "Multi-source": [], "Leave one domain out": []}
     for record in records:
-        parts["Single-source" if len(record.source_domains) == 1 else "Multi-source"].append(record)
+        number = "Single-source" if len(record.source_domains) == 1 else "Multi-source"
+        parts["Leave one domain out" if _is_left_out(record.setting) else number].append(record)
     return {title: part for title, part in parts.items() if part}
 
 
@@ -182,13 +186,18 @@ def _columns(records: Sequence[Record]) -> list[Column]:
     columns = []
     for setting in settings:
         group = _group(setting, settings)
-        columns += [Column(setting, group, domain, "source") for domain in setting.source_domains]
+        if not _is_left_out(setting.name):  # there the sources are all the others, and the table would be too wide
+            columns += [Column(setting, group, domain, "source") for domain in setting.source_domains]
         columns += [Column(setting, group, domain, "target") for domain in targets[setting]]
     return columns + [Column(None, "", name, "summary") for name in ("mean_target", "worst_target")]
 
 
+def _is_left_out(setting: str | None) -> bool:
+    return setting is not None and setting.startswith(LEFT_OUT)
+
+
 def _group(setting: Setting, settings: Sequence[Setting]) -> str:
-    if len(settings) == 1:
+    if len(settings) == 1 or _is_left_out(setting.name):
         return ""
     sources = "+".join(printed(domain) for domain in setting.source_domains)
     if setting.name is None:

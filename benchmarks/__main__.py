@@ -1,0 +1,7 @@
+"""All benchmarks, one after the other."""
+
+from benchmarks import command, store, training
+
+command.main()
+training.main()
+store.main()
