@@ -130,6 +130,8 @@ def _run(jobs: Sequence[Job], folder: Path, num_jobs: int | None, measure: Measu
     if workers == 1:
         yield from (run_job(job, folder, measure) for job in jobs)
         return
+    # loky restarts a worker that has grown; memory-mapped features look like growth, and nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
         yield from pool(delayed(run_job)(job, folder, measure) for job in jobs)
 
