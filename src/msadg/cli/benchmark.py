@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     failed = [record for record in records if record.error]
     for record in failed:
         print(f"failed: {record.row}, {record.setting}, seed {record.seed}: {record.error}", file=sys.stderr)
+    for sentence, number in Counter(note for record in records for note in record.extra.get("warnings", ())).items():
+        print(f"warning, in {number} of {len(records)} runs: {sentence}", file=sys.stderr)
     if not arguments.dry_run:
         done = f"{len(records) - len(failed)} runs are recorded in {arguments.output}"
         print(f"{done}; tables: msadg report {arguments.output}", file=sys.stderr)

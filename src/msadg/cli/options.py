@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from msadg.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from msadg.protocols.experiment import Experiment
     from msadg.protocols.recipe import Recipe
 
@@ -83,7 +85,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 @contextmanager
-def progress_bar(*columns: Any) -> Iterator[Any]:
+def progress_bar() -> Iterator[Progress]:
     """A rich progress bar on standard error that counts, and says how long is left."""
     from rich.console import Console
     from rich.progress import (
@@ -94,17 +96,13 @@ def progress_bar(*columns: Any) -> Iterator[Any]:
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column
 
-    shown = columns or (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-    )
-    with Progress(*shown, console=Console(stderr=True)) as progress:
+    # The note gives way in a narrow terminal, the numbers do not.
+    note = TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+    numbers = (TextColumn("{task.description}", table_column=Column(no_wrap=True)), BarColumn(bar_width=16))
+    times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
+    with Progress(*numbers, *times, note, console=Console(stderr=True), expand=True) as progress:
         yield progress
 
 

@@ -9,7 +9,7 @@ A run that was stopped goes on by the same command with --resume, to the same we
 from __future__ import annotations
 
 import argparse
-import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -81,8 +81,10 @@ def scores_of(record: Record) -> str:
     keep = record.extra.get("keep_ratio") or {}
     if keep:
         lines.append("features kept: " + ", ".join(f"{modality} {ratio:.0%}" for modality, ratio in keep.items()))
-    if "recovery" in record.extra:
-        lines.append("recovery of the simulated truth: " + json.dumps(record.extra["recovery"]))
+    for modality, found in record.extra.get("recovery", {}).items():
+        shares = [name for name in found if f"{name}_by_chance" in found and not math.isnan(found[name])]
+        said = ", ".join(f"{s.replace('_', ' ')} {found[s]:.2f} (chance {found[f'{s}_by_chance']:.2f})" for s in shares)
+        lines.append(f"simulated truth, {modality}: {said or 'nothing selected'}")
     return "\n".join(lines)
 
 

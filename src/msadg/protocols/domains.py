@@ -87,6 +87,5 @@ def leave_one_out(domains: Sequence[str]) -> list[DomainSplit]:
         raise UsageError(f"leaving one domain out needs at least two, got {', '.join(domains) or 'none'}")
     domains = [absolute(domain) for domain in domains]
     return [
-        DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{held.partition('=')[0]}")
-        for held in domains
+        DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{held.partition('=')[0]}") for held in domains
     ]
