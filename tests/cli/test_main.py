@@ -84,7 +84,7 @@ def test_from_training_to_tables_on_simulated_domains(capsys, tmp_path):
     record = json.loads(capsys.readouterr().out)
     assert set(record["metrics"]) == {"simulated-a", "simulated-c"}
     assert 0 <= record["extra"]["recovery"]["text"]["recall"] <= 1
-    assert (tmp_path / "runs/one/predictions.parquet").exists()
+    assert (tmp_path / "runs/one/runs" / record["key"] / "predictions.parquet").exists()
     assert list((tmp_path / "runs/one/tensorboard").iterdir())
 
     assert main(train) == 1

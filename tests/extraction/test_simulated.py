@@ -11,7 +11,7 @@ from hypothesis.strategies import floats, integers
 
 from msadg.errors import FeatureError, SettingsError, UnknownNameError
 from msadg.extraction.extractor import Extractor
-from msadg.extraction.simulated import SimulatedFeatures, text_evidence
+from msadg.extraction.simulated import SimulatedFeatures, TextEvidence, text_evidence
 from msadg.extraction.simulated_truth import (
     SPURIOUS_STRENGTH,
     KindCounts,
@@ -145,7 +145,7 @@ def test_redundant_features_repeat_the_error_of_text_and_complementary_ones_do_n
 def test_redundant_features_repeat_real_text_where_there_is_some():
     clips = clips_of("mosi")
     said = dict(zip([clip.clip_id for clip in clips], np.random.default_rng(0).standard_normal(NUM_CLIPS), strict=True))
-    drawn = SimulatedFeatures("video", CONFIG, text_evidence=said).extract(clips)
+    drawn = SimulatedFeatures("video", CONFIG, text_evidence=TextEvidence(lambda: said, "x")).extract(clips)
     first = np.stack([features.values[0].astype(np.float64) for features in drawn])
     met = correlations(first, np.array(list(said.values())))
     expected = np.zeros(10)
@@ -154,7 +154,7 @@ def test_redundant_features_repeat_real_text_where_there_is_some():
 
 
 def test_a_clip_without_evidence_of_its_real_text_is_named():
-    features = SimulatedFeatures("video", CONFIG, text_evidence={"mosi/train/v0[0]": 0.1})
+    features = SimulatedFeatures("video", CONFIG, text_evidence=TextEvidence(lambda: {"mosi/train/v0[0]": 0.1}, "x"))
     with pytest.raises(FeatureError, match=r"mosi/train/v1\[0\].*not among the 1"):
         list(features.extract(clips_of("mosi", 2)))
 
@@ -220,8 +220,8 @@ def test_the_input_of_a_clip_changes_with_its_label_and_its_evidence():
     inputs = {
         SimulatedFeatures("video").input_of(clip),
         SimulatedFeatures("video").input_of(replace(clip, sentiment=2)),
-        SimulatedFeatures("video", text_evidence={clip.clip_id: 0.1}).input_of(clip),
-        SimulatedFeatures("video", text_evidence={clip.clip_id: 0.2}).input_of(clip),
+        SimulatedFeatures("video", text_evidence=TextEvidence(dict, "fitted to this")).input_of(clip),
+        SimulatedFeatures("video", text_evidence=TextEvidence(dict, "fitted to that")).input_of(clip),
     }
     assert len(inputs) == 4
 

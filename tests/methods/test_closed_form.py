@@ -6,6 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch.testing import assert_close
 
+from msadg.errors import MsadgWarning, UsageError
 from msadg.methods.build import MethodSpec, build_method
 from tests.methods.helpers import tiny_batch
 
@@ -66,6 +67,30 @@ def test_the_regularisation_is_the_one_that_scores_best():
     method.fit(features, sentiment, score)
     assert len(seen) == 3
     assert torch.equal(method.weight, seen[1])
+
+
+def test_one_class_is_not_enough_for_a_line():
+    with pytest.raises(UsageError, match="at least two classes"):
+        fitted(torch.randn(5, 3), torch.ones(5, dtype=torch.int64))
+
+
+def test_a_solver_that_does_not_converge_is_told():
+    features, sentiment = torch.randn(90, 30), torch.arange(90) % 3
+    with pytest.warns(MsadgWarning, match="not converged in 1 iterations"):
+        fitted(features, sentiment, max_iterations=1)
+
+
+def test_the_class_shares_of_the_sources_can_be_kept_out_of_the_logits():
+    """Without a signal, a classifier says the shares of its sources; with them left out, it says nothing."""
+    generator = torch.Generator().manual_seed(0)
+    sentiment = torch.tensor([0] * 700 + [1] * 200 + [2] * 100)
+    features = torch.randn(1000, 2, generator=generator)
+    plain = fitted(features, sentiment, inverse_regularisation=[1e-4])
+    assert_close(torch.softmax(plain.bias, 0), torch.tensor([0.7, 0.2, 0.1]), atol=0.02, rtol=0)
+    method = build_method(MethodSpec(name="linear", settings={"inverse_regularisation": [1e-4]}), {"text": 2}, seed=0)
+    method.leave_out_prior(sentiment)
+    method.fit(features, sentiment, lambda: 0.0)
+    assert_close(torch.softmax(method.bias, 0), torch.full((3,), 1 / 3), atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["constant", "linear"])

@@ -75,6 +75,14 @@ def test_in_stages_the_encoder_moves_with_text_only():
     assert "inner.encoders.video." in video.parameters
 
 
+def test_with_a_mask_added_the_encoder_moves_too():
+    spec = MethodSpec(name="erm", settings={"dim": 8, "heads": 2}, mask={}, finetune={})
+    method = build_method(spec, {"text": WIDTH, "video": 5}, seed=0, encoder=tiny_encoder())
+    (phase,) = method.phases()
+    moving = [name for name, _ in method.named_parameters() if name.startswith(phase.parameters)]
+    assert len(moving) == len(list(method.named_parameters()))
+
+
 def test_a_method_without_a_gradient_cannot_train_an_encoder():
     with pytest.raises(UsageError, match="linear is not trained by gradient"):
         build_method(MethodSpec(name="linear", finetune={}), {"text": WIDTH}, seed=0, encoder=tiny_encoder())

@@ -41,6 +41,17 @@ def test_the_masks_have_their_own_learning_rate():
     assert all(ratios[max((p for p in ratios if n.startswith(p)), key=len)] == 5.0 for n in names)
 
 
+def test_a_mask_that_closed_is_opened_again_counted_and_an_idle_one_is_told():
+    masked = tiny_method("erm", mask={})
+    with torch.no_grad():
+        masked.masks["text"].threshold.fill_(9.0)
+    masked.after_step()
+    assert masked.measurements()["mask_resets"] == 1.0
+    sentences = masked.warnings([masked.measurements()])
+    assert [s.split()[1] for s in sentences] == ["text", "video"]
+    assert tiny_method("erm", mask={"kind": "dense"}).warnings([{"keep_text": 1.0}]) == []
+
+
 @pytest.mark.parametrize(("name", "said"), [("constant", "nothing to mask"), ("s2lif", "twice")])
 def test_what_cannot_be_masked_says_so(name: str, said: str):
     with pytest.raises(UsageError, match=said):

@@ -1,12 +1,16 @@
 """S2LIF: the order of learning, the schedules, the loss of Eq. 16-19, the guard, the controls."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from msadg.errors import UsageError
+from msadg.errors import SettingsError, UsageError
+from msadg.methods.build import MethodSpec, build_method
 from msadg.methods.s2lif import S2LIF, parse_order
+from msadg.types import Steps
 from tests.methods.helpers import tiny_batch, tiny_method
 
 ORDERS = ["text>video", "video>text", "text&video", "text", "video"]
@@ -97,8 +101,6 @@ def test_rejected_features_are_not_read():
 
 
 def test_three_modalities_in_any_order():
-    from msadg.methods.build import MethodSpec, build_method
-
     dims = {"text": 6, "audio": 4, "video": 5}
     batch = tiny_batch(modalities=("text", "audio", "video"))
     for order, width in (("text>audio>video", 24), ("text>audio&video", 24), ("audio>text", 16)):
@@ -108,15 +110,17 @@ def test_three_modalities_in_any_order():
         assert list(model.heads.values())[-1].in_features == width
 
 
-def test_frames_that_are_dropped_change_nothing_at_evaluation():
+def test_frames_that_are_dropped_are_free_to_skip():
     model = tiny_method("s2lif", order="video").eval()
-    batch = tiny_batch()
-    kept = model(batch).auxiliary["kept_video"]
+    batch = tiny_batch(lengths=(5, 4))
+    keep = torch.tensor([[1, 0, 1, 0, 1], [0, 1, 1, 0, 0]]).bool()
+    scores = torch.stack([~keep, keep], dim=-1).float()
+    model.keyframes.logits = lambda frames, valid: scores  # a decision that does not read the frames
+    before = model(batch)
+    assert torch.equal(before.auxiliary["kept_video"], keep & batch.steps["video"].valid)
     steps = batch.steps["video"]
-    if not (steps.valid & ~kept).any():
-        pytest.skip("this seed keeps every frame")
-    assert (kept.sum(dim=1) >= 1).all()
-    assert not (kept & ~steps.valid).any()
+    changed = Steps(torch.where(keep[..., None], steps.values, 50.0), steps.valid)
+    assert_close(model(replace(batch, steps={"video": changed})).logits, before.logits)
 
 
 def test_an_empty_mask_is_opened_and_counted():
@@ -129,6 +133,8 @@ def test_an_empty_mask_is_opened_and_counted():
 
 def test_a_mask_that_never_rejected_is_told_and_one_that_did_is_not():
     model = tiny_method("s2lif", order="text>video")
+    with torch.no_grad():
+        model.masks["video"].threshold[0] = 9.0
     history = [{"keep_text": 1.0, "keep_video": 1.0}, {"keep_text": 1.0, "keep_video": 0.9}]
     sentences = model.warnings(history)
     assert len(sentences) == 1 and sentences[0].startswith("the text mask never rejected")
@@ -146,8 +152,6 @@ def test_the_controls_have_the_mask_they_say(kind: str):
 
 
 def tiny_method_of_kind(kind: str) -> S2LIF:
-    from msadg.methods.build import MethodSpec, build_method
-
     settings = {"order": "text", "mask": kind, "keep_ratio": {"text": 0.5}, "dim": 8, "heads": 2}
     return build_method(MethodSpec(name="s2lif", settings=settings), {"text": 6}, seed=0)
 
@@ -170,6 +174,33 @@ def test_masking_weights_instead_of_features():
 def test_an_order_with_an_empty_stage_is_refused(order: str):
     with pytest.raises(UsageError, match="empty stage"):
         parse_order(order)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dim": -8},
+        {"heads": 3},
+        {"dropout": 1.0},
+        {"temperature": 0.0},
+        {"keyframe_stride": 0},
+        {"sparsity_weight": float("nan")},
+        {"keep_ratio": {"text": 1.5}},
+        {"keep_ratio": {"smell": 0.5}},
+        {"mask": "none", "mask_target": "weights"},
+        {"projection": "identity", "mask_target": "weights"},
+    ],
+)
+def test_settings_out_of_range_are_refused(wrong: dict):
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        build_method(
+            MethodSpec(name="s2lif", settings={"dim": 8, "heads": 2, **wrong}), {"text": 6, "video": 5}, seed=0
+        )
+
+
+def test_a_mask_that_is_idle_only_at_the_kept_epoch_is_told_too():
+    model = tiny_method("s2lif", order="text")
+    assert "at the epoch that was kept" in model.warnings([{"keep_text": 1.0}, {"keep_text": 0.5}])[0]
 
 
 @pytest.mark.parametrize(

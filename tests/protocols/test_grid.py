@@ -1,10 +1,13 @@
 """Grids: complete, resumable, stopped by nothing."""
 
+from pathlib import Path
+
 import pytest
 
-from msadg.errors import SettingsError, UnknownNameError, UsageError
+from msadg.errors import CorpusError, SettingsError, UnknownNameError, UsageError
 from msadg.protocols.domains import split_domains
-from msadg.protocols.grid import plan, run_grid
+from msadg.protocols.features import check_splits
+from msadg.protocols.grid import missing, plan, run_grid
 from msadg.protocols.recipe import known_recipes, load_recipe
 from msadg.results.journal import read_records
 from msadg.results.predictions import read_predictions
@@ -119,6 +122,61 @@ def test_every_recipe_that_comes_along_can_be_planned(name: str):
         experiment = recipe.experiment(row, split_domains(["a", "b"], ["c"]), seed=0)
         assert experiment.row == row
     assert recipe.description
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["rows.s2lif.finetune.frozen_layers=2"], "reads token ids"),
+        (["data.features.text=minilm-tokens"], "of use to nothing else"),
+    ],
+)
+def test_a_trained_encoder_goes_with_token_ids_and_nothing_else_does(changes: list[str], said: str):
+    with pytest.raises(UsageError, match=said):
+        load_recipe("quick", changes).experiment("s2lif", split_domains(["a"], ["b"]), seed=0)
+
+
+def test_what_is_missing_can_be_told_beforehand(grid):
+    recipe, splits, folder = grid
+    experiments = plan(recipe, ["learned", "random"], splits, [0])
+    assert missing(recipe, experiments, folder) == experiments
+    run_grid(recipe, experiments[:1], folder, num_jobs=1)
+    assert missing(recipe, experiments, folder) == experiments[1:]
+    run_grid(recipe, experiments, folder, num_jobs=1)
+    assert missing(recipe, experiments, folder) == []
+
+
+def test_each_stage_s_own_verdict_is_recorded(grid):
+    recipe, splits, folder = grid
+    (record,) = run_grid(recipe, plan(recipe, ["learned"], splits, [0]), folder, num_jobs=1)
+    stages = record.extra["stages"]
+    assert set(stages) == {"logits_text", "logits_video"}
+    assert stages["logits_video"]["c"]["f1_macro"] == record.metrics["c"]["f1_macro"]
+    assert stages["logits_text"]["c"] != stages["logits_video"]["c"]
+
+
+def test_changed_labels_or_another_split_make_another_key(grid, tmp_path):
+    recipe, splits, _ = grid
+    experiment = recipe.experiment("learned", splits[0], seed=0)
+    assert experiment.key("dev") != experiment.key("test")
+    other_a = toy_domain(tmp_path / "other", "a", shuffle_labels=3)
+    other_c = toy_domain(tmp_path / "other", "c", offset=200, shuffle_labels=3)
+    names = [*splits[0].source_domains, *splits[0].target_domains]
+    source_changed = recipe.experiment("learned", split_domains([other_a, names[1]], [names[2]]), seed=0)
+    target_changed = recipe.experiment("learned", split_domains(names[:2], [other_c]), seed=0)
+    assert source_changed.training_key() != experiment.training_key()
+    assert target_changed.training_key() == experiment.training_key()
+    assert target_changed.key() != experiment.key()
+
+
+def test_an_empty_split_stops_before_training(grid):
+    recipe, splits, _ = grid
+    experiment = recipe.experiment("learned", splits[0], seed=0)
+    name, _, path = splits[0].source_domains[0].partition("=")
+    lines = [line for line in Path(path).read_text().splitlines() if ",dev" not in line]
+    Path(path).with_name("nodev.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(CorpusError, match="no clip is in split 'dev'; a source needs train, dev, test"):
+        check_splits(experiment.data, [f"{name}2={Path(path).with_name('nodev.csv')}"], [])
 
 
 def test_changes_are_applied_over_the_recipe():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from msadg.errors import UsageError
-from msadg.protocols.evaluate import predict, predict_logits
+from msadg.protocols.evaluate import predict_logits
 from msadg.protocols.features import load_clips
 from msadg.protocols.intervention import intervened, selected_moments
 from msadg.protocols.run import source_clips, train_run
@@ -25,31 +25,25 @@ def test_where_nothing_is_rejected_the_rejected_features_say_nothing(run):
         trained.method.masks["text"].threshold.fill_(-9.0)
     assert trained.keep_ratios == {"text": 1.0}
     with intervened(trained.method, "rejected", source_clips(trained.experiment, "dev")):
-        logits = predict_logits(trained.method, target)
+        logits = predict_logits(trained.method, target)["logits"]
     bias = trained.method.heads["text"].bias.detach().double().numpy()
     assert logits == pytest.approx(bias[None].repeat(len(target), axis=0), abs=1e-6)
 
 
-def test_the_rejected_features_are_read_with_their_weights(run):
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "mean"])
+def test_the_rejected_features_are_read_and_pooled_as_if_they_had_been_selected(run, similarity: str):
     trained, target = run
+    trained.method.fusion.similarity = similarity
     mask = trained.method.masks["text"]
     with torch.no_grad():
         mask.threshold[:4] = 5.0
-    dev = source_clips(trained.experiment, "dev")
-    with intervened(trained.method, "rejected", dev):
-        swapped = predict_logits(trained.method, target)
+    with intervened(trained.method, "rejected", []):
+        swapped = predict_logits(trained.method, target)["logits"]
     with torch.no_grad():  # the same by hand: what passed is closed, what was closed passes
-        threshold = mask.threshold.clone()
-        mask.threshold.copy_(torch.where(threshold > 1, torch.zeros_like(threshold), torch.full_like(threshold, 5.0)))
-        by_hand = trained.method
-        by_hand.fusion.similarity = "mean"
-    mean_by_hand = predict_logits(by_hand, target)
-    with torch.no_grad():
-        mask.threshold.copy_(threshold)
-    with intervened(trained.method, "rejected", dev):
-        mean_swapped = predict_logits(trained.method, target)
-    assert mean_swapped == pytest.approx(mean_by_hand, abs=1e-5)
-    assert swapped.shape == mean_swapped.shape
+        closed = mask.kept
+        mask.threshold.copy_(torch.where(closed, 9.0, -9.0))
+    assert torch.equal(mask.kept, ~closed)
+    assert swapped == pytest.approx(predict_logits(trained.method, target)["logits"], abs=1e-5)
 
 
 def test_noise_has_the_moments_of_the_selected_features_and_is_the_clip_s_own(run):
@@ -64,22 +58,29 @@ def test_noise_has_the_moments_of_the_selected_features_and_is_the_clip_s_own(ru
     torch.testing.assert_close(moments["text"][0].double(), rows.mean(dim=0), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(moments["text"][1].double(), rows.std(dim=0, correction=0), atol=1e-5, rtol=1e-4)
     with intervened(trained.method, "noise", dev):
-        together = predict(trained.method, target, batch_size=64).probabilities
-        in_pairs = predict(trained.method, target, batch_size=2).probabilities
-    # The noise of a step depends on how long its batch is padded only through its clip's own stream.
-    assert together == pytest.approx(in_pairs, abs=1e-6)
-    assert together != pytest.approx(predict(trained.method, target).probabilities, abs=1e-3)
+        together = predict_logits(trained.method, target, batch_size=64)["logits"]
+        in_pairs = predict_logits(trained.method, target, batch_size=2)["logits"]
+    assert together == pytest.approx(in_pairs, abs=1e-5)
+    assert together != pytest.approx(predict_logits(trained.method, target)["logits"], abs=1e-2)
 
 
 def test_after_the_control_everything_is_as_before(run):
     trained, target = run
-    before = predict_logits(trained.method, target)
+    before = predict_logits(trained.method, target)["logits"]
     with intervened(trained.method, "noise", source_clips(trained.experiment, "dev")):
         pass
-    assert predict_logits(trained.method, target) == pytest.approx(before, abs=0)
+    assert predict_logits(trained.method, target)["logits"] == pytest.approx(before, abs=0)
 
 
 def test_a_method_that_selects_nothing_cannot_be_intervened_on(tmp_path):
     trained = train_run(toy_experiment(tmp_path, "erm", training={"epochs": 1}), tmp_path / "run")
     with pytest.raises(UsageError, match="erm selects no features"), intervened(trained.method, "noise", []):
+        pass
+
+
+@pytest.mark.parametrize("settings", [{"mask": "none"}, {"mask": "dense"}, {"mask_target": "weights"}])
+def test_a_mask_that_rejects_no_feature_has_no_such_control(tmp_path, settings: dict):
+    experiment = toy_experiment(tmp_path, settings={"order": "text", **settings}, training={"epochs": 1})
+    trained = train_run(experiment, tmp_path / "run")
+    with pytest.raises(UsageError, match="nothing to read instead"), intervened(trained.method, "rejected", []):
         pass

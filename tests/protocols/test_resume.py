@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from msadg.protocols.run import train_run
+from msadg.protocols.run import LEFTOVER, train_run
 from tests.protocols.helpers import toy_experiment
 
 SCRIPT = """
@@ -22,7 +22,11 @@ folder, moment, schedule = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
 class Killer(Observer):
+    first = True
     def on_step(self, phase, epoch, step, losses):
+        if self.first:
+            print(f"first: {phase} {epoch} {step}", flush=True)
+            self.first = False
         if moment == f"step {phase} {epoch} {step}":
             die()
     def on_epoch(self, report):
@@ -48,19 +52,35 @@ run.train_run(experiment, folder / "run", resume=True, observers=[Killer()])
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("schedule", "moments"),
-    [
-        ("joint_detach", ["step all 0 3", "while writing 4", "step all 1 8", "before state all 2", "step all 3 12"]),
-        ("staged", ["step text 1 7", "step video 0 2", "while writing 3", "before state video 3"]),
+    ("schedule", "moments", "firsts"),
+    [  # Where each process begins shows that it went on from the last state that was saved (every 5 of 12 steps).
+        (
+            "joint_detach",
+            ["step all 0 3", "while writing 4", "step all 1 8", "before state all 2", "step all 3 12"],
+            ["all 0 1", "all 0 1", "all 0 11", "all 1 6", "all 2 11", "all 3 11"],
+        ),
+        (
+            "staged",
+            ["step text 1 7", "step video 0 2", "while writing 3", "before state video 3"],
+            ["text 0 1", "text 1 6", "video 0 1", "video 0 11", "video 3 11"],
+        ),
     ],
 )
-def test_killed_and_resumed_the_weights_are_the_same_bits(tmp_path, schedule: str, moments: list[str]):
+def test_killed_and_resumed_the_weights_are_the_same_bits(
+    tmp_path, schedule: str, moments: list[str], firsts: list[str]
+):
     settings, training = {"schedule": schedule}, {"checkpoint_steps": 5}
     train_run(toy_experiment(tmp_path / "data", settings=settings, training=training), tmp_path / "whole")
+    began = []
     for moment in moments:
         done = _run(tmp_path, moment, schedule)
         assert done.returncode == -signal.SIGKILL, f"{moment}: {done.stderr[-2000:]}"
-    assert _run(tmp_path, "never", schedule).returncode == 0
+        began.append(done.stdout.strip().removeprefix("first: "))
+    last = _run(tmp_path, "never", schedule)
+    assert last.returncode == 0, last.stderr[-2000:]
+    began.append(last.stdout.strip().removeprefix("first: "))
+    assert began == firsts
+    assert not [path.name for path in (tmp_path / "run").iterdir() if LEFTOVER.fullmatch(path.name)]
     whole, resumed = (tmp_path / name / "model.safetensors" for name in ("whole", "run"))
     assert _weights(whole) == _weights(resumed)
     assert (tmp_path / "whole" / "history.json").read_bytes() == (tmp_path / "run" / "history.json").read_bytes()

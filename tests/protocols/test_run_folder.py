@@ -1,12 +1,16 @@
 """Run folders that exist, are damaged, or belong to something else."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from msadg.errors import RunError, SettingsError
-from msadg.protocols.run import load_run, train_run
+from msadg.errors import RunError, SettingsError, UsageError
+from msadg.protocols.run import load_run, only_one, train_run
 from tests.protocols.helpers import toy_experiment
 
 
@@ -42,6 +46,47 @@ def test_an_unfinished_run_says_how_to_go_on(run):
     (folder / "model.safetensors").unlink()
     with pytest.raises(RunError, match=r"not finished.*--resume"):
         load_run(folder)
+
+
+def test_a_typo_takes_no_folder(tmp_path):
+    experiment = toy_experiment(tmp_path, "erm", settings={"modalities": ["audio"]})
+    with pytest.raises(UsageError, match="asked to use audio"):
+        train_run(experiment, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_a_killed_process_had_only_begun_is_taken(tmp_path):
+    experiment = toy_experiment(tmp_path, "erm", training={"epochs": 1})
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run.0123456789ab.json").write_text("{")
+    train_run(experiment, tmp_path / "run")
+    assert not list((tmp_path / "run").glob(".run*"))
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    experiment = toy_experiment(tmp_path, "erm", training={"epochs": 1})
+    with only_one(tmp_path / "run"), pytest.raises(RunError, match="another process is training here"):
+        train_run(experiment, tmp_path / "run")
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(tmp_path):
+    """A process that may write files of 20 kB only; then one that may write more."""
+    code = (
+        "import resource, sys; from pathlib import Path; from msadg.errors import StoreError\n"
+        "from tests.protocols.helpers import toy_experiment; from msadg.protocols.run import train_run\n"
+        "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "folder = Path(sys.argv[1]); experiment = toy_experiment(folder, 's2lif', training={'epochs': 2})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))\n"
+        "try: train_run(experiment, folder / 'run', resume=True)\n"
+        "except StoreError as error: print(error); sys.exit(3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr[-2000:]
+    assert "the disk is full" in done.stdout and "safetensors" in done.stdout
+    train_run(toy_experiment(tmp_path, "s2lif", training={"epochs": 2}), tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize("size", [0, 7, 200])

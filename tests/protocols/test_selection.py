@@ -24,7 +24,13 @@ def test_a_free_choice_that_is_a_paper_s_setting_gets_its_name():
 
 @pytest.mark.parametrize(
     ("sources", "targets", "said"),
-    [([], ["a"], "no source"), (["a"], ["a"], "as source and as target"), (["a", "a"], [], "named twice")],
+    [
+        ([], ["a"], "no source"),
+        (["a"], ["a"], "as source and as target"),
+        (["a=x.csv"], ["a=y.csv"], "as source and as target"),
+        (["a", "a"], [], "named twice"),
+        (["a=x.csv", "b=x.csv"], [], "two names have one file"),
+    ],
 )
 def test_domains_that_cannot_be(sources: list[str], targets: list[str], said: str):
     with pytest.raises(UsageError, match=said):
@@ -37,6 +43,8 @@ def test_leaving_one_out_makes_each_domain_the_target_once():
     assert [s.source_domains for s in splits] == [("b", "c"), ("a", "c"), ("a", "b")]
     with pytest.raises(UsageError, match="at least two"):
         leave_one_out(["a"])
+    with pytest.raises(UsageError, match="named twice"):
+        leave_one_out(["a", "a"])
 
 
 def test_an_unknown_rule_or_setting_gets_the_nearest_name():

@@ -6,8 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from msadg.errors import SettingsError
-from msadg.protocols.training import TrainingConfig, learning_rate_factor, make_optimizer, set_learning_rate
+from msadg.errors import SettingsError, UsageError
+from msadg.protocols.training import (
+    TrainingConfig,
+    learning_rate_factor,
+    make_optimizer,
+    resolved_device,
+    set_learning_rate,
+)
 
 
 def test_warm_up_is_linear_over_its_epochs_then_constant():
@@ -53,6 +59,13 @@ def test_the_optimiser_is_adam():
             module(features).square().sum().backward()
             opt.step()
     torch.testing.assert_close(ours.weight, reference.weight)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_a_device_that_is_not_there_says_so():
+    assert resolved_device("auto") == "cpu"
+    with pytest.raises(UsageError, match="torch sees no CUDA device"):
+        resolved_device("cuda")
 
 
 @pytest.mark.parametrize(

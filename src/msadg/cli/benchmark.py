@@ -108,16 +108,13 @@ def run_grid_shown(
 ) -> list[Record]:
     """Extract what is missing, run the grid with a progress bar, return its records."""
     from msadg.analysis.selected import measure_recovery
-    from msadg.protocols.grid import RECORDS_FILE, plan, run_grid
-    from msadg.results.journal import read_records
+    from msadg.protocols.grid import missing, plan, run_grid
 
     experiments = plan(recipe, rows, splits, seeds)
     prepare(experiments)
     if dry_run:
-        recorded = {record.key for record in read_records(folder / RECORDS_FILE) if record.error is None}
-        for experiment in experiments:
-            if experiment.key() not in recorded:
-                print(f"{experiment.row}, {experiment.domains.setting}, seed {experiment.seed}")
+        for experiment in missing(recipe, experiments, folder):
+            print(f"{experiment.row}, {experiment.domains.setting}, seed {experiment.seed}")
         return []
     with progress_bar() as progress:
         task = progress.add_task("runs", total=len(experiments), note="")

@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msadg.protocols.run import load_run
     from msadg.protocols.score import score_run
     from msadg.results.journal import append_record
+    from msadg.results.predictions import write_predictions
 
     trained = load_run(arguments.run_folder, stores=arguments.stores, data_root=arguments.data_root)
     experiment = replace(trained.experiment, intervention=arguments.intervention)
@@ -60,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.intervention != "none":
         experiment = replace(experiment, row=f"{experiment.row} ({arguments.intervention})")
     prepare([experiment])
-    record, _ = score_run(trained, experiment, split=arguments.split, measure=measure_recovery)
+    record, predictions = score_run(trained, experiment, split=arguments.split, measure=measure_recovery)
+    write_predictions(arguments.run_folder / "runs" / record.key / "predictions.parquet", predictions)
     append_record(arguments.run_folder / "records.jsonl", record)
     print(record.to_json() if arguments.json else scores_of(record))
     print(f"record added to {arguments.run_folder / 'records.jsonl'}", file=sys.stderr)

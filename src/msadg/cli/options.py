@@ -107,9 +107,14 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def prepare(experiments: list[Experiment]) -> None:
-    """Store what features are missing for some experiments, with a progress bar."""
-    from msadg.protocols.features import prepare_stores
+    """Check the splits of some experiments and store what features are missing, with a progress bar."""
+    from msadg.protocols.features import check_splits, prepare_stores
 
+    checked: set[str] = set()
+    for experiment in experiments:
+        if (described := repr((experiment.data, experiment.domains))) not in checked:
+            checked.add(described)
+            check_splits(experiment.data, experiment.domains.source_domains, experiment.domains.target_domains)
     wanted: dict[str, tuple[Any, list[str]]] = {}
     for experiment in experiments:
         _, domains = wanted.setdefault(repr(experiment.data), (experiment.data, []))

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     with _watched(folder) as observers:
         trained = train_run(experiment, folder, resume=arguments.resume, observers=observers)
     record, predictions = score_run(trained, measure=measure_recovery)
-    write_predictions(folder / "predictions.parquet", predictions)
+    write_predictions(folder / "runs" / record.key / "predictions.parquet", predictions)
     append_record(folder / "records.jsonl", record)
     print(record.to_json() if arguments.json else scores_of(record))
     print(f"run: {folder}", file=sys.stderr)

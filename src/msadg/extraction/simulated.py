@@ -36,8 +36,9 @@ then the redundant features repeat what the real words carry, error included.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,26 @@ SIGNAL_VARIANCE = 2 / 3
 """Variance of u in {-1, 0, 1} under equal classes."""
 
 
+class TextEvidence:
+    """What the real text of one domain carries, fitted when it is first needed.
+
+    Args:
+        fit: returns the evidence by clip id.
+        fitted_to: digest of all that the fit depends on; it stands for the evidence in a store's hashes.
+        source: which text it is, for the store's manifest.
+    """
+
+    def __init__(self, fit: Callable[[], Mapping[str, float]], fitted_to: str, source: str = "real text") -> None:
+        self._fit = fit
+        self.fitted_to = fitted_to
+        self.source = source
+
+    @cached_property
+    def by_clip(self) -> Mapping[str, float]:
+        """Evidence by clip id."""
+        return self._fit()
+
+
 class SimulatedFeatures:
     """Extractor that draws a clip's features from a simulated world; it reads the label, not words or video."""
 
@@ -61,15 +82,15 @@ class SimulatedFeatures:
         self,
         modality: str,
         config: SimulationConfig | None = None,
-        text_evidence: Mapping[str, float] | None = None,
+        text_evidence: TextEvidence | None = None,
     ) -> None:
         """Prepare to draw.
 
         Args:
             modality: text, audio or video.
             config: the world; the default one if None.
-            text_evidence: by clip id, what real text carries, from the function ``text_evidence``; if None, text
-                is simulated too.
+            text_evidence: what real text carries, from the function ``text_evidence``; if None, text is simulated
+                too.
 
         Raises:
             UnknownNameError: there is no such modality.
@@ -95,14 +116,14 @@ class SimulatedFeatures:
         settings = {
             "simulated": True,
             "config": asdict(self.config),
-            "text_evidence": "simulated" if self.text_evidence is None else "real text",
+            "text_evidence": "simulated" if self.text_evidence is None else self.text_evidence.source,
             "kinds": self.kinds,
         }
         return dict(json.loads(json.dumps(settings)))
 
     def input_of(self, utterance: Utterance) -> bytes:
         """All that a clip's features are made of beside the settings: its id, its label, its text's evidence."""
-        evidence = None if self.text_evidence is None else self._text_evidence_of(utterance.clip_id)
+        evidence = None if self.text_evidence is None else self.text_evidence.fitted_to
         return json.dumps([utterance.clip_id, utterance.sentiment, evidence]).encode("utf-8")
 
     def extract(self, utterances: Iterable[Utterance]) -> Iterator[Features]:
@@ -150,11 +171,11 @@ class SimulatedFeatures:
         return float((signal + error * chance.standard_normal()) / np.sqrt(SIGNAL_VARIANCE + error**2))
 
     def _text_evidence_of(self, clip_id: str) -> float:
-        evidence = self.text_evidence
-        if evidence is None or clip_id not in evidence:
+        evidence = {} if self.text_evidence is None else self.text_evidence.by_clip
+        if clip_id not in evidence:
             raise FeatureError(
                 f"{clip_id}: simulated {self.modality} rides on real text, but this clip is not among the "
-                f"{len(evidence or ())} with text evidence; compute text_evidence for every clip of a domain"
+                f"{len(evidence)} with text evidence; compute text_evidence for every clip of a domain"
             )
         return float(evidence[clip_id])
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from msadg.methods.method import NUM_CLASSES, Method, check_modalities
+from msadg.methods.settings import require_encoder_settings
 from msadg.nn.encoder import Projection, StepEncoder
 from msadg.nn.steps import mean_over_valid
 from msadg.types import MODALITIES, Batch, Prediction
@@ -33,6 +34,14 @@ class ERMConfig:
     """In the Transformer, in [0, 1)."""
     projection: Projection = "mlp"
     """Features to the common width: ``mlp``, ``linear`` or ``identity`` (needs features of width ``dim``)."""
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            SettingsError: a value outside its range.
+        """
+        require_encoder_settings(self)
 
 
 class ERM(Method):

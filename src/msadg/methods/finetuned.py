@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from msadg.errors import UsageError
 from msadg.methods.method import ClosedForm, Method, Phase
+from msadg.methods.settings import require
 from msadg.types import Batch, Prediction, Steps
 
 
@@ -26,6 +27,15 @@ class FineTuneConfig:
     """The embeddings and this many of the first layers stay as they are; 0 trains everything."""
     gradient_checkpointing: bool = False
     """Recompute activations instead of keeping them: less memory, about a third slower."""
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            SettingsError: a value outside its range.
+        """
+        require("learning_rate_ratio", self.learning_rate_ratio, at_least=0)
+        require("frozen_layers", self.frozen_layers, at_least=0)
 
 
 class FineTuned(Method):
@@ -89,8 +99,8 @@ class FineTuned(Method):
         phases = []
         for phase in self.inner.phases():
             parameters = tuple(f"inner.{prefix}" for prefix in phase.parameters)
-            learns_text = any(prefix in ("", "encoders.text.") for prefix in phase.parameters)
-            if learns_text:
+            moving = [name for name, _ in self.inner.named_parameters() if name.startswith(phase.parameters)]
+            if any("encoders.text." in name for name in moving):
                 parameters = (*parameters, "text_encoder.")
             phases.append(replace(phase, parameters=parameters))
         return phases

@@ -5,6 +5,7 @@ The strength of regularisation is chosen on the sources' dev splits, like everyt
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from msadg.errors import MsadgWarning, UsageError
 from msadg.methods.method import NUM_CLASSES, ClosedForm, check_modalities
 from msadg.nn.steps import mean_over_valid
 from msadg.types import MODALITIES, Batch, Prediction
@@ -54,8 +56,11 @@ class Linear(ClosedForm):
         score: Callable[[], float],
     ) -> None:
         import numpy as np
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
+        if len(set(sentiment.tolist())) < 2:
+            raise UsageError("linear needs at least two classes among the sources' training clips; they have one")
         best: tuple[float, Tensor, Tensor] | None = None
         # Standardised for the solver's sake and the penalty's; folded back into the weights below.
         mean, scale = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
@@ -63,7 +68,14 @@ class Linear(ClosedForm):
         for inverse in self.config.inverse_regularisation:
             # C of scikit-learn weighs the sum over clips: dividing by their number makes it a setting of the task.
             model = LogisticRegression(C=inverse * 1e3 / len(features), max_iter=self.config.max_iterations)
-            model.fit(standardised, sentiment.numpy())
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # told below, in our words
+                model.fit(standardised, sentiment.numpy())
+            if model.n_iter_.max() >= self.config.max_iterations:
+                warnings.warn(
+                    MsadgWarning(f"linear, C {inverse}: not converged in {self.config.max_iterations} iterations"),
+                    stacklevel=2,
+                )
             weight, bias = torch.zeros_like(self.weight), torch.full_like(self.bias, -1e4)
             rows, intercepts = model.coef_, model.intercept_
             if len(model.classes_) == 2:  # scikit-learn keeps one row then: the log-odds of the second class

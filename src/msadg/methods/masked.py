@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from msadg.errors import UsageError
 from msadg.methods.method import Method, Phase
+from msadg.methods.settings import require
 from msadg.nn.mask import FeatureMask, MaskKind, make_mask
 from msadg.types import Batch, Prediction
 
@@ -29,6 +31,35 @@ class MaskedConfig:
     """Learning rate of the mask's parameters over that of the rest."""
     keep_ratio: float = 1.0
     """For ``random``: share of the features that passes."""
+
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            SettingsError: a value outside its range.
+        """
+        require("keep_ratio", self.keep_ratio, above=0, at_most=1)
+        require("sparsity_weight", self.sparsity_weight, at_least=0)
+        require("learning_rate_ratio", self.learning_rate_ratio, at_least=0)
+
+
+def idle_masks(keep_ratios: Mapping[str, float], history: Sequence[Mapping[str, float]]) -> list[str]:
+    """Sentences on masks that rejected nothing: in no epoch, or not in the one that was kept.
+
+    Args:
+        keep_ratios: of the weights that were kept, by modality.
+        history: each epoch's measurements.
+    """
+    advice = "raise the masks' learning_rate_ratio, sparsity_weight or the number of epochs"
+    sentences = []
+    for modality, ratio in keep_ratios.items():
+        if history and all(epoch.get(f"keep_{modality}") == 1.0 for epoch in history):
+            sentences.append(
+                f"the {modality} mask never rejected a feature, so this run equals its no-mask control; {advice}"
+            )
+        elif ratio == 1.0:
+            sentences.append(f"the {modality} mask rejects nothing at the epoch that was kept, only later; {advice}")
+    return sentences
 
 
 class MaskedModule(nn.Module):
@@ -57,6 +88,8 @@ class Masked(Method):
         UsageError: the method has no encoders to put masks behind, or masks of its own.
     """
 
+    num_mask_resets: Tensor
+
     def __init__(self, inner: Method, config: MaskedConfig, dim: int) -> None:
         super().__init__()
         if not len(inner.encoders):
@@ -65,8 +98,9 @@ class Masked(Method):
             raise UsageError(f"{inner.name} has masks of its own; +mask would mask its features twice")
         self.inner = inner
         self.config = config
-        for index, (modality, encoder) in enumerate(list(inner.encoders.items())):
-            mask = make_mask(config.kind, dim, keep_ratio=config.keep_ratio, seed=index)
+        self.register_buffer("num_mask_resets", torch.zeros((), dtype=torch.int64))
+        for modality, encoder in list(inner.encoders.items()):
+            mask = make_mask(config.kind, dim, keep_ratio=config.keep_ratio)
             inner.encoders[modality] = MaskedModule(encoder, mask)
 
     @property
@@ -114,12 +148,14 @@ class Masked(Method):
 
     def measurements(self) -> dict[str, float]:  # noqa: D102
         keep = {f"keep_{modality}": mask.keep_ratio() for modality, mask in self.masks.items()}
-        return self.inner.measurements() | keep
+        return self.inner.measurements() | keep | {"mask_resets": float(self.num_mask_resets.item())}
 
     def after_step(self) -> None:  # noqa: D102
         self.inner.after_step()
         for mask in self.masks.values():
-            mask.reset_if_empty()
+            self.num_mask_resets += int(mask.reset_if_empty())
 
     def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: D102
-        return self.inner.warnings(history)
+        is_asked = self.config.kind == "learned" and self.config.sparsity_weight > 0
+        ratios = {modality: mask.keep_ratio() for modality, mask in self.masks.items()} if is_asked else {}
+        return [*self.inner.warnings(history), *idle_masks(ratios, history)]

@@ -18,18 +18,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msadg.errors import UsageError
+from msadg.errors import SettingsError, UsageError
+from msadg.methods.masked import idle_masks
 from msadg.methods.method import NUM_CLASSES, Method, Phase, check_modalities
+from msadg.methods.settings import require, require_encoder_settings
 from msadg.nn.encoder import Projection, StepEncoder
 from msadg.nn.fusion import Similarity, TokenFusion
 from msadg.nn.keyframes import KeyframeMask
 from msadg.nn.mask import FeatureMask, MaskedLinear, MaskKind, make_mask
-from msadg.types import Batch, Prediction, Steps
+from msadg.types import MODALITIES, Batch, Prediction, Steps
 
 Schedule = Literal["joint", "joint_detach", "staged"]
 
-Intervention = Callable[[str, Float[Tensor, "batch time feature"], FeatureMask, Batch], Tensor]
-"""(modality, x before the mask, the mask, the batch) -> what is read instead of x^c; set while scoring a control."""
+Intervention = Callable[[str, Float[Tensor, "batch time feature"], FeatureMask, Batch], tuple[Tensor, Tensor]]
+"""(modality, x before the mask, the mask, the batch) -> what is read instead of x^c, and of m; set while scoring."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,27 @@ class S2LIFConfig:
     reconstruction_weight: float = 1.0
     """Weight of L_recon [P]."""
 
+    def __post_init__(self) -> None:
+        """Check ranges.
+
+        Raises:
+            SettingsError: a value outside its range, or a combination that would leave out what was asked for.
+        """
+        require_encoder_settings(self)
+        require("temperature", self.temperature, above=0)
+        require("keyframe_stride", self.keyframe_stride, at_least=1)
+        for name in ("sparsity_weight", "mask_learning_rate_ratio", "reconstruction_weight"):
+            require(name, getattr(self, name), at_least=0)
+        for modality, ratio in self.keep_ratio.items():
+            require(f"keep_ratio.{modality}", ratio, above=0, at_most=1)
+            if modality not in MODALITIES:
+                raise SettingsError(f"keep_ratio names {modality!r}; known modalities: {', '.join(MODALITIES)}")
+        if self.mask_target == "weights" and (self.mask != "learned" or self.projection == "identity"):
+            raise SettingsError(
+                f"mask_target 'weights' needs mask 'learned' and a projection with weights; got mask {self.mask!r}, "
+                f"projection {self.projection!r}"
+            )
+
 
 def parse_order(order: str) -> tuple[tuple[str, ...], ...]:
     """Return the stages of an order, each a group of modalities.
@@ -105,7 +128,7 @@ class S2LIF(Method):
         self.modalities = tuple(modality for stage in self.stages for modality in stage)
         check_modalities(f"{self.name} (order {config.order})", self.modalities, feature_dims)
         self.encoders = nn.ModuleDict({m: self._encoder(feature_dims[m]) for m in self.modalities})
-        self.masks = nn.ModuleDict({m: self._mask(index, m) for index, m in enumerate(self.modalities)})
+        self.masks = nn.ModuleDict({m: self._mask(m) for m in self.modalities})
         self.fusion = TokenFusion(config.similarity, config.temperature)
         has_frames = config.keyframes and "video" in self.modalities
         self.keyframes = KeyframeMask(config.dim, config.heads, config.keyframe_stride) if has_frames else None
@@ -129,11 +152,11 @@ class S2LIF(Method):
             mask_weights=config.mask_target == "weights" and config.mask == "learned",
         )
 
-    def _mask(self, index: int, modality: str) -> FeatureMask:
+    def _mask(self, modality: str) -> FeatureMask:
         if self.config.mask_target == "weights":
             return make_mask("none", self.config.dim)
         ratio = self.config.keep_ratio.get(modality, 1.0)
-        return make_mask(self.config.mask, self.config.dim, keep_ratio=ratio, seed=index)
+        return make_mask(self.config.mask, self.config.dim, keep_ratio=ratio)
 
     def forward(self, batch: Batch) -> Prediction:  # noqa: D102
         auxiliary: dict[str, Tensor] = {}
@@ -153,8 +176,11 @@ class S2LIF(Method):
         """x^c' of one modality: encoded, masked, fused over its steps (Eq. 13-15)."""
         encoded, steps = self.encode(modality, batch.steps[modality], auxiliary)
         mask: FeatureMask = self.masks[modality]  # type: ignore[assignment]
-        selected = mask(encoded) if self.intervention is None else self.intervention(modality, encoded, mask, batch)
-        weights = self.fusion.weights(selected, steps.valid, mask.mask)
+        if self.intervention is None:
+            selected, applied = mask(encoded), mask.mask
+        else:
+            selected, applied = self.intervention(modality, encoded, mask, batch)
+        weights = self.fusion.weights(selected, steps.valid, applied)
         auxiliary[f"step_weights_{modality}"] = weights
         fused = torch.einsum("bt,btf->bf", weights, selected)
         auxiliary[f"fused_{modality}"] = fused
@@ -233,12 +259,7 @@ class S2LIF(Method):
         return masked[-1] if masked else self.masks[modality]  # type: ignore[return-value]
 
     def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:
-        """Masks that never rejected anything although they were asked to."""
+        """Masks that rejected nothing although they were asked to."""
         if self.config.mask != "learned" or self.config.sparsity_weight == 0:
             return []
-        return [
-            f"the {modality} mask never rejected a feature, so this run equals its no-mask control; "
-            "raise mask_learning_rate_ratio, sparsity_weight or the number of epochs"
-            for modality in self.modalities
-            if history and all(epoch.get(f"keep_{modality}") == 1.0 for epoch in history)
-        ]
+        return idle_masks(self.keep_ratios(), history)

@@ -37,10 +37,47 @@ def settings_from(kind: type[T], values: Mapping[str, Any], where: str) -> T:
             )
     try:
         return TypeAdapter(kind).validate_python(dict(values))
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"{where}: {key} = {first['input']!r}: {first['msg']}") from None
+
+
+def require(
+    name: str,
+    value: int | float,
+    *,
+    above: int | float | None = None,
+    at_least: int | float | None = None,
+    at_most: int | float | None = None,
+) -> None:
+    """Check that a number lies in its range; NaN lies in none.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    if above is not None and not value > above:
+        raise SettingsError(f"{name} = {value}; expected more than {above}")
+    if at_least is not None and not value >= at_least:
+        raise SettingsError(f"{name} = {value}; expected {at_least} or more")
+    if at_most is not None and not value <= at_most:
+        raise SettingsError(f"{name} = {value}; expected {at_most} or less")
+
+
+def require_encoder_settings(config: Any) -> None:
+    """Check the settings that every method with encoders has: ``dim``, ``heads``, ``layers``, ``dropout``.
+
+    Raises:
+        SettingsError: one lies outside its range, or the heads do not divide the width.
+    """
+    require("dim", config.dim, at_least=1)
+    require("heads", config.heads, at_least=1)
+    require("layers", config.layers, at_least=0)
+    require("dropout", config.dropout, at_least=0, at_most=0.999)
+    if config.dim % config.heads:
+        raise SettingsError(f"heads = {config.heads} does not divide dim = {config.dim}; attention needs whole heads")
 
 
 def settings_to_dict(settings: Any) -> dict[str, Any]:

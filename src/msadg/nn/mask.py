@@ -145,19 +145,20 @@ class DenseScale(FeatureMask):
 class FixedMask(FeatureMask):
     """A mask without parameters: everything passes, or a random share of the features does.
 
+    Which they are is drawn by torch's random state, like initial weights.
+
     Args:
         dim: number of features.
         keep_ratio: share that passes, in (0, 1]; rounded to whole features, at least one.
-        seed: which features they are.
     """
 
     values: Tensor
 
-    def __init__(self, dim: int, keep_ratio: float = 1.0, seed: int = 0) -> None:
+    def __init__(self, dim: int, keep_ratio: float = 1.0) -> None:
         super().__init__()
         self.dim = dim
         num_kept = max(1, round(dim * keep_ratio))
-        order = torch.randperm(dim, generator=torch.Generator().manual_seed(seed))
+        order = torch.randperm(dim) if num_kept < dim else torch.arange(dim)
         values = torch.zeros(dim)
         values[order[:num_kept]] = 1.0
         self.register_buffer("values", values)
@@ -209,14 +210,13 @@ class MaskedLinear(nn.Linear):
         return True
 
 
-def make_mask(kind: MaskKind, dim: int, *, keep_ratio: float = 1.0, seed: int = 0) -> FeatureMask:
+def make_mask(kind: MaskKind, dim: int, *, keep_ratio: float = 1.0) -> FeatureMask:
     """Return the mask of a kind: ``learned``, or a control (``none``, ``dense``, ``l1``, ``random``).
 
     Args:
         kind: which one.
         dim: number of features.
         keep_ratio: for ``random``: the share that passes.
-        seed: for ``random``: which features pass.
     """
     match kind:
         case "learned":
@@ -226,6 +226,6 @@ def make_mask(kind: MaskKind, dim: int, *, keep_ratio: float = 1.0, seed: int = 
         case "l1":
             return DenseScale(dim, l1=True)
         case "random":
-            return FixedMask(dim, keep_ratio, seed)
+            return FixedMask(dim, keep_ratio)
         case "none":
             return FixedMask(dim)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,6 +39,8 @@ class TrainingState:
     """Clips that the running epoch has seen."""
     history: list[dict[str, Any]] = field(default_factory=list)
     """One entry an epoch."""
+    seconds: float = 0.0
+    """Spent so far, over all stretches."""
     finished: bool = False
 
 
@@ -46,10 +50,18 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, A
     Raises:
         StoreError: the disk is full.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with atomic_path(path) as partial:
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, {"msadg": json.dumps(meta)})
+        try:
+            plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+            save_file(plain, partial, {"msadg": json.dumps(meta)})
+        except SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))  # safetensors hides the system's error in its text
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -49,6 +49,17 @@ def paper_setting(name: str) -> DomainSplit:
     return DomainSplit(sources, tuple(d for d in PAPER_DOMAINS if d not in sources), name)
 
 
+def domain_name(domain: str) -> str:
+    """The name of a domain given as ``name`` or ``name=manifest.csv``."""
+    return domain.partition("=")[0]
+
+
+def _check_distinct(role: str, domains: Sequence[str]) -> None:
+    files = [domain.partition("=")[2] for domain in domains if "=" in domain]
+    if len(set(map(domain_name, domains))) != len(domains) or len(set(files)) != len(files):
+        raise UsageError(f"a {role}domain was named twice, or two names have one file: {', '.join(domains)}")
+
+
 def absolute(spec: str) -> str:
     """``name=path`` with the path from the root, so that a run finds its manifest again from another folder."""
     name, is_manifest, path = spec.partition("=")
@@ -64,14 +75,13 @@ def split_domains(sources: Sequence[str], targets: Sequence[str]) -> DomainSplit
     sources, targets = [absolute(s) for s in sources], [absolute(t) for t in targets]
     if not sources:
         raise UsageError("no source domain was named; training needs at least one (--source)")
-    both = set(sources) & set(targets)
+    both = set(map(domain_name, sources)) & set(map(domain_name, targets))
     if both:
         raise UsageError(
             f"{', '.join(sorted(both))} was named as source and as target; a target is a domain that training never saw"
         )
     for role, names in (("source", sources), ("target", targets)):
-        if len(set(names)) != len(names):
-            raise UsageError(f"a {role} domain was named twice: {', '.join(names)}")
+        _check_distinct(f"{role} ", names)
     named = [name for name, known in SETTINGS.items() if set(known) == set(sources)]
     is_paper = bool(named) and set(sources) | set(targets) == set(PAPER_DOMAINS)
     return paper_setting(named[0]) if is_paper else DomainSplit(tuple(sources), tuple(targets))
@@ -86,6 +96,5 @@ def leave_one_out(domains: Sequence[str]) -> list[DomainSplit]:
     if len(domains) < 2:
         raise UsageError(f"leaving one domain out needs at least two, got {', '.join(domains) or 'none'}")
     domains = [absolute(domain) for domain in domains]
-    return [
-        DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{held.partition('=')[0]}") for held in domains
-    ]
+    _check_distinct("", domains)
+    return [DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{domain_name(held)}") for held in domains]

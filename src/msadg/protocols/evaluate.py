@@ -17,31 +17,30 @@ from msadg.results.predictions import Predictions
 
 
 def predict_logits(
-    method: nn.Module, clips: ClipSet, *, output: str = "logits", batch_size: int = 128, device: str = "cpu"
-) -> Float[np.ndarray, "clip sentiment"]:
-    """Logits of each clip, in the order of the clips.
+    method: nn.Module, clips: ClipSet, *, batch_size: int = 128, device: str = "cpu"
+) -> dict[str, Float[np.ndarray, "clip sentiment"]]:
+    """Logits of each clip, in the order of the clips: the method's (``logits``), and those of each stage it has.
 
     Args:
         method: left in the mode (training or not) that it was in.
         clips: what to score.
-        output: ``logits`` or a key of the prediction's auxiliary tensors.
         batch_size: clips at a time; changes nothing but time and memory.
         device: where the method is.
     """
     was_training = method.training
     method.eval()
-    rows: list[np.ndarray] = []
+    rows: dict[str, list[np.ndarray]] = {}
     order: list[np.ndarray] = []
     with torch.no_grad():
         for indices in sequential_batches(clips.lengths, batch_size):
             prediction = method(clips.batch(indices).to(device))
-            logits = prediction.logits if output == "logits" else prediction.auxiliary[output]
-            rows.append(logits.float().cpu().numpy())
+            stages = {name: t for name, t in prediction.auxiliary.items() if name.startswith("logits_")}
+            for name, logits in {"logits": prediction.logits, **stages}.items():
+                rows.setdefault(name, []).append(logits.double().cpu().numpy())
             order.append(indices)
     method.train(was_training)
-    logits_by_clip = np.empty((len(clips), rows[0].shape[1]), dtype=np.float64)
-    logits_by_clip[np.concatenate(order)] = np.concatenate(rows)
-    return logits_by_clip
+    places = np.argsort(np.concatenate(order))
+    return {name: np.concatenate(parts)[places] for name, parts in rows.items()}
 
 
 def softmax(logits: Float[np.ndarray, "clip sentiment"]) -> Float[np.ndarray, "clip sentiment"]:
@@ -56,20 +55,24 @@ def selection_score(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet,
     """The metric that selection reads; higher is better (``nll`` is negated)."""
     if metric == "f1_macro":
         return f1_macro(logits.argmax(axis=1), clips.sentiment)
-    value = classification_metrics(softmax(logits), clips.sentiment)[metric]
+    value = scores_of(logits, clips)[metric]
     return -value if metric == "nll" else value
 
 
-def predict(method: nn.Module, clips: ClipSet, *, batch_size: int = 128, device: str = "cpu") -> Predictions:
-    """What a method says of each clip, beside the truth."""
-    probabilities = softmax(predict_logits(method, clips, batch_size=batch_size, device=device))
+def scores_of(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet) -> dict[str, float]:
+    """All metrics of some logits against the truth."""
+    return classification_metrics(softmax(logits), clips.sentiment)
+
+
+def predictions_of(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet) -> Predictions:
+    """What some logits say of each clip, beside the truth."""
     return Predictions(
         clip_id=np.asarray(clips.clip_ids, dtype=np.str_),
         video_id=np.asarray(clips.video_ids, dtype=np.str_),
         domain=np.full(len(clips), clips.domain),
         sentiment=np.asarray(clips.sentiment, dtype=np.int64),
         polarity=np.asarray(clips.polarity, dtype=np.float64),
-        probabilities=probabilities,
+        probabilities=softmax(logits),
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from msadg.methods.build import MethodSpec
 from msadg.methods.settings import settings_from
-from msadg.protocols.domains import DomainSplit
-from msadg.protocols.features import DataConfig, domain_name, feature_manifests
+from msadg.protocols.domains import DomainSplit, domain_name
+from msadg.protocols.features import DataConfig, data_digest, feature_manifests
 from msadg.protocols.selection import Selection, check_selection
 from msadg.protocols.training import TrainingConfig
 from msadg.results.record import digest_of
@@ -49,28 +49,34 @@ class Experiment:
             "features": {m: f["digest"] for m, f in feature_manifests(self.data, self.domains.source_domains).items()},
             "labels": self.data.labels,
             "max_text_tokens": self.data.max_text_tokens,
-            "source_domains": [domain_name(domain) for domain in self.domains.source_domains],
+            "sources": {domain_name(d): data_digest(self.data, d) for d in self.domains.source_domains},
+            "order_of_sources": [domain_name(domain) for domain in self.domains.source_domains],
             "selection": self.selection,
             "seed": self.seed,
         }
         if self.selection == "oracle":
-            identity["oracle_domains"] = list(self.domains.target_domains)
+            identity["oracle"] = {domain_name(d): data_digest(self.data, d) for d in self.domains.target_domains}
         return identity
 
     def training_key(self) -> str:
         """Names the folder of the weights; runs that differ only in how they are scored share it."""
         return digest_of(self.training_identity())
 
-    def key(self) -> str:
-        """Names the record."""
-        scoring = {"row": self.row, "intervention": self.intervention, "targets": list(self.domains.target_domains)}
+    def key(self, split: str = "test") -> str:
+        """Names the record of scoring one split of each domain."""
+        scoring = {
+            "row": self.row,
+            "intervention": self.intervention,
+            "targets": {domain_name(d): data_digest(self.data, d) for d in self.domains.target_domains},
+            "split": split,
+        }
         return digest_of(self.training_identity() | scoring)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, from which ``experiment_from`` makes the same experiment."""
         content = dataclasses.asdict(self)
-        content["data"]["stores"] = str(self.data.stores)
-        content["data"]["data_root"] = None if self.data.data_root is None else str(self.data.data_root)
+        content["data"]["stores"] = str(self.data.stores.resolve())
+        content["data"]["data_root"] = None if self.data.data_root is None else str(self.data.data_root.resolve())
         plain: dict[str, Any] = json.loads(json.dumps(content))
         return plain
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,12 +13,13 @@ import numpy as np
 
 from msadg.batches.clips import ClipSet
 from msadg.corpora.catalog import corpus_root, open_corpus
-from msadg.errors import FeatureError, UnknownNameError
+from msadg.errors import CorpusError, FeatureError, UnknownNameError
+from msadg.extraction.extractor import Extractor
+from msadg.protocols.domains import domain_name
 from msadg.store.fill import fill_store
 from msadg.store.folders import store_path
-from msadg.store.manifest import Manifest
 from msadg.store.reader import Store
-from msadg.types import MODALITIES, LabelReading, Split, Utterance
+from msadg.types import MODALITIES, SPLITS, LabelReading, Split, Utterance
 
 SIMULATED = "simulated"
 """Extractor name, of any modality, of the simulated features of METHODS 7."""
@@ -48,11 +50,6 @@ class DataConfig:
 @lru_cache(maxsize=32)
 def _utterances(domain: str, labels: LabelReading, data_root: Path | None) -> tuple[Utterance, ...]:
     return tuple(open_corpus(domain, labels=labels, root=corpus_root(domain, data_root)).all_utterances())
-
-
-def domain_name(domain: str) -> str:
-    """The name of a domain given as ``name`` or ``name=manifest.csv``."""
-    return domain.partition("=")[0]
 
 
 def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
@@ -86,18 +83,14 @@ def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | 
     utterances = _utterances(domain, data.labels, data.data_root)
     folder = folder_of(data, domain, modality)
     told = None if progress is None else lambda done, total: progress(f"{domain_name(domain)} {modality}", done, total)
-    extractor = _extractor(data, domain, modality, utterances, folder)
-    if extractor is not None:
-        fill_store(folder, utterances, extractor, progress=told)
+    fill_store(folder, utterances, _extractor(data, domain, modality, utterances), progress=told)
+    _store.cache_clear()
 
 
-def _extractor(
-    data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance], folder: Path
-) -> Any | None:
-    """What makes the features; None where they are there already."""
+def _extractor(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
     name = data.features[modality]
     if name == SIMULATED:
-        return _simulated(data, domain, modality, utterances, folder)
+        return _simulated(data, domain, modality, utterances)
     if modality == "text":
         from msadg.extraction.text import TextEncoder, TextTokens
 
@@ -108,27 +101,27 @@ def _extractor(
     )
 
 
-def _simulated(
-    data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance], folder: Path
-) -> Any | None:
-    from msadg.extraction.simulated import SimulatedFeatures, text_evidence
+def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
+    from msadg.extraction.simulated import SimulatedFeatures, TextEvidence, text_evidence
 
     rides = modality != "text" and data.features.get("text", SIMULATED) != SIMULATED
     if not rides:
         return SimulatedFeatures(modality)
-    wanted = Manifest.of(SimulatedFeatures(modality, text_evidence=dict.fromkeys((u.clip_id for u in utterances), 0.0)))
-    if folder.exists():
-        # The evidence is a fit: its last bits may differ between machines, so a whole store is taken as it is.
-        store = Store(folder)
-        if store.manifest.digest == wanted.digest and all(u.clip_id in store for u in utterances):
-            return None
     text = Store(folder_of(data, domain, "text"))
-    present = [u for u in utterances if u.clip_id in text]
-    pooled = np.stack([text.features(u.clip_id).values.astype(np.float64).mean(axis=0) for u in present])
-    evidence = text_evidence(pooled, np.array([u.sentiment for u in present]), [u.video_id for u in present])
-    by_clip = dict.fromkeys((u.clip_id for u in utterances), 0.0)
-    by_clip |= {u.clip_id: float(e) for u, e in zip(present, evidence, strict=True)}
-    return SimulatedFeatures(modality, text_evidence=by_clip)
+
+    def evidence() -> dict[str, float]:
+        present = [u for u in utterances if u.clip_id in text]
+        pooled = np.stack([text.features(u.clip_id).values.astype(np.float64).mean(axis=0) for u in present])
+        values = text_evidence(pooled, np.array([u.sentiment for u in present]), [u.video_id for u in present])
+        by_clip = dict.fromkeys((u.clip_id for u in utterances), 0.0)
+        return by_clip | {u.clip_id: float(e) for u, e in zip(present, values, strict=True)}
+
+    # The evidence is a fit, whose last bits may differ between machines; what it was fitted to is what is hashed.
+    fitted_to = hashlib.sha256(f"{text.manifest.digest} {text.inputs_sha256}".encode())
+    for u in utterances:
+        fitted_to.update(repr((u.clip_id, u.video_id, u.sentiment)).encode())
+    source = f"real text, {text.manifest.extractor}, {text.manifest.digest[:16]}"
+    return SimulatedFeatures(modality, text_evidence=TextEvidence(evidence, fitted_to.hexdigest(), source))
 
 
 @lru_cache(maxsize=64)
@@ -171,6 +164,33 @@ def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dic
             "inputs": {domain_name(d): _store(folder_of(data, d, modality)).inputs_sha256 for d in domains},
         }
     return described
+
+
+def data_digest(data: DataConfig, domain: str) -> str:
+    """Digest of a domain's clips: ids, videos, splits, labels, and the inputs of their stored features."""
+    digest = hashlib.sha256()
+    for u in _utterances(domain, data.labels, data.data_root):
+        digest.update(repr((u.clip_id, u.video_id, u.split, u.sentiment, u.polarity)).encode())
+    for modality in data.features:
+        digest.update((_store(folder_of(data, domain, modality)).inputs_sha256 or "").encode())
+    return digest.hexdigest()[:16]
+
+
+def check_splits(data: DataConfig, sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Stop before anything is trained where a split is empty that will be needed.
+
+    Raises:
+        CorpusError: a source without train, dev or test clips, or a target without test clips.
+    """
+    for domain, needed in [*((d, SPLITS) for d in sources), *((d, ("test",)) for d in targets)]:
+        present = {u.split for u in _utterances(domain, data.labels, data.data_root)}
+        for split in needed:
+            if split not in present:
+                role = "source" if needed == SPLITS else "target"
+                raise CorpusError(
+                    f"{domain}: no clip is in split {split!r}; a {role} needs {', '.join(needed)} "
+                    "(dev chooses the epoch, test is scored). Give some of its videos this split"
+                )
 
 
 def feature_kinds(data: DataConfig, domain: str, modality: str) -> list[str] | None:

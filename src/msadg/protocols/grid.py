@@ -11,9 +11,8 @@ from pathlib import Path
 
 from msadg.errors import MsadgWarning, UsageError
 from msadg.methods import load_method
-from msadg.protocols.domains import DomainSplit
+from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import domain_name
 from msadg.protocols.recipe import Recipe
 from msadg.protocols.run import train_run
 from msadg.protocols.score import Measure, failed_record, score_run
@@ -70,33 +69,48 @@ def run_grid(
         measure: adds to each record.
         tell: called with each new record, the number of cells done, and of all.
     """
-    first = [e for e in experiments if recipe.row(e.row).keep_ratio_of is None]
-    done = _recorded(folder, first)
-    total = len(experiments)
-    for records in _run(_jobs(first, done), folder, num_jobs, measure):
-        for record in records:
-            done[record.key] = record
-            if tell:
-                tell(record, len(done), total)
-    second = [
-        _with_keep_ratios(e, recipe.row(e.row).keep_ratio_of, done)
-        for e in experiments
-        if recipe.row(e.row).keep_ratio_of is not None
-    ]
-    ready = [e for e in second if e is not None]
-    if len(ready) < len(second):
+    done: dict[str, Record] = {}
+    for wave in (_first_wave, _second_wave):
+        ready = wave(recipe, experiments, done)
+        done |= _recorded(folder, ready)
+        for records in _run(_jobs(ready, done), folder, num_jobs, measure):
+            for record in records:
+                done[record.key] = record
+                if tell:
+                    tell(record, len(done), len(experiments))
+    left_out = len(experiments) - len(done)
+    if left_out:
         warnings.warn(
-            MsadgWarning(f"{len(second) - len(ready)} runs with a random mask were left out: their reference failed"),
+            MsadgWarning(f"{left_out} runs with a random mask were left out: the row they take after failed"),
             stacklevel=2,
         )
-    done |= _recorded(folder, ready)
-    for records in _run(_jobs(ready, done), folder, num_jobs, measure):
-        for record in records:
-            done[record.key] = record
-            if tell:
-                tell(record, len(done), total)
-    keys = [e.key() for e in [*first, *ready]]
-    return [done[key] for key in keys if key in done]
+    order = [(e.row, e.domains.setting, _source_names(e), e.seed) for e in experiments]
+    return sorted(done.values(), key=lambda r: order.index((r.row, r.setting, r.source_domains, r.seed)))
+
+
+def missing(recipe: Recipe, experiments: Sequence[Experiment], folder: Path) -> list[Experiment]:
+    """What ``run_grid`` would run; a row that takes after a missing one is missing, too."""
+    first = _first_wave(recipe, experiments, {})
+    done = _recorded(folder, first)
+    second = _second_wave(recipe, experiments, done)
+    done |= _recorded(folder, second)
+    there = {(r.row, r.setting, r.source_domains, r.seed) for r in done.values()}
+    return [e for e in experiments if (e.row, e.domains.setting, _source_names(e), e.seed) not in there]
+
+
+def _first_wave(recipe: Recipe, experiments: Sequence[Experiment], done: dict[str, Record]) -> list[Experiment]:  # noqa: ARG001
+    return [e for e in experiments if recipe.row(e.row).keep_ratio_of is None]
+
+
+def _second_wave(recipe: Recipe, experiments: Sequence[Experiment], done: dict[str, Record]) -> list[Experiment]:
+    """Rows that take their keep ratios from one that is done."""
+    references = [(e, recipe.row(e.row).keep_ratio_of) for e in experiments]
+    ready = [_with_keep_ratios(e, reference, done) for e, reference in references if reference is not None]
+    return [e for e in ready if e is not None]
+
+
+def _source_names(experiment: Experiment) -> tuple[str, ...]:
+    return tuple(map(domain_name, experiment.domains.source_domains))
 
 
 def _recorded(folder: Path, experiments: Sequence[Experiment]) -> dict[str, Record]:
@@ -112,10 +126,10 @@ def _jobs(experiments: Sequence[Experiment], done: dict[str, Record]) -> list[Jo
     return [Job(tuple(group)) for group in by_training.values()]
 
 
-def _with_keep_ratios(experiment: Experiment, reference: str | None, done: dict[str, Record]) -> Experiment | None:
+def _with_keep_ratios(experiment: Experiment, reference: str, done: dict[str, Record]) -> Experiment | None:
     for record in done.values():
         same_cell = record.seed == experiment.seed and record.setting == experiment.domains.setting
-        same_sources = record.source_domains == tuple(map(domain_name, experiment.domains.source_domains))
+        same_sources = record.source_domains == _source_names(experiment)
         if record.row == reference and same_cell and same_sources and record.error is None:
             settings = {**experiment.method.settings, "keep_ratio": dict(record.extra["keep_ratio"])}
             return replace(experiment, method=replace(experiment.method, settings=settings))

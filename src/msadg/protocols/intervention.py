@@ -29,12 +29,12 @@ Moments = dict[str, tuple[Tensor, Tensor]]
 """Modality -> mean and standard deviation of each selected feature."""
 
 
-def read_rejected(modality: str, features: Tensor, mask: FeatureMask, batch: Batch) -> Tensor:  # noqa: ARG001
-    """*Using DS*: x * r * (1 - p)."""
-    return features * mask.complement
+def read_rejected(modality: str, features: Tensor, mask: FeatureMask, batch: Batch) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+    """*Using DS*: x * r * (1 - p), pooled by its likeness to r * (1 - p)."""
+    return features * mask.complement, mask.complement
 
 
-def selected_moments(method: Method, clips: Sequence[ClipSet]) -> Moments:
+def selected_moments(method: Method, clips: Sequence[ClipSet], device: str = "cpu") -> Moments:
     """Mean and standard deviation of x^c over the valid steps of some clips, by modality."""
     sums: dict[str, list[Tensor]] = {}
     model = _s2lif(method)
@@ -42,12 +42,12 @@ def selected_moments(method: Method, clips: Sequence[ClipSet]) -> Moments:
     with torch.no_grad():
         for clip_set in clips:
             for indices in sequential_batches(clip_set.lengths, 128):
-                batch = clip_set.batch(indices)
+                batch = clip_set.batch(indices).to(device)
                 if isinstance(method, FineTuned):
                     batch = method.encoded(batch)
                 for modality in model.modalities:
                     encoded, steps = model.encode(modality, batch.steps[modality])
-                    rows = model.masks[modality](encoded)[steps.valid].double()
+                    rows = model.masks[modality](encoded)[steps.valid].double().cpu()
                     parts = [torch.tensor(float(len(rows))), rows.sum(dim=0), rows.square().sum(dim=0)]
                     old = sums.get(modality)
                     sums[modality] = parts if old is None else [a + b for a, b in zip(old, parts, strict=True)]
@@ -61,21 +61,30 @@ def selected_moments(method: Method, clips: Sequence[ClipSet]) -> Moments:
 def read_noise(moments: Moments) -> Intervention:
     """*Add Noise* with these moments."""
 
-    def replace(modality: str, features: Tensor, mask: FeatureMask, batch: Batch) -> Tensor:
-        mean, deviation = moments[modality]
-        noise = torch.empty_like(features)
+    def replace(modality: str, features: Tensor, mask: FeatureMask, batch: Batch) -> tuple[Tensor, Tensor]:
+        mean, deviation = (moment.to(features.device) for moment in moments[modality])
+        noise = torch.empty(features.shape)
         for row, clip_id in enumerate(batch.clip_ids):
             # NumPy's stream, for its beginning does not depend on how much is drawn: padding changes nothing.
             chance = np.random.default_rng(derive_seed(0, "noise", modality, clip_id))
             noise[row] = torch.from_numpy(chance.standard_normal(features.shape[1:]))
-        return torch.where(mask.kept, mean + deviation * noise, torch.zeros(()))
+        drawn = mean + deviation * noise.to(features.device)
+        return drawn * mask.kept.to(drawn.dtype), mask.mask
 
     return replace
 
 
 @contextmanager
-def intervened(method: Method, name: InterventionName, dev_sets: Sequence[ClipSet]) -> Iterator[None]:
+def intervened(
+    method: Method, name: InterventionName, dev_sets: Sequence[ClipSet], device: str = "cpu"
+) -> Iterator[None]:
     """Score under a control.
+
+    Args:
+        method: on ``device``.
+        name: of the control; ``none`` does nothing.
+        dev_sets: of the sources; their selected features give the noise its moments.
+        device: where the method is.
 
     Raises:
         UsageError: the method selects nothing.
@@ -84,7 +93,8 @@ def intervened(method: Method, name: InterventionName, dev_sets: Sequence[ClipSe
         yield
         return
     model = _s2lif(method)
-    model.intervention = read_rejected if name == "rejected" else read_noise(selected_moments(method, dev_sets))
+    moments = selected_moments(method, dev_sets, device) if name == "noise" else {}
+    model.intervention = read_rejected if name == "rejected" else read_noise(moments)
     try:
         yield
     finally:
@@ -95,4 +105,9 @@ def _s2lif(method: Method) -> S2LIF:
     model = method.inner if isinstance(method, FineTuned) else method
     if not isinstance(model, S2LIF):
         raise UsageError(f"{method.name} selects no features, so there is nothing to replace; only s2lif does")
+    if model.config.mask not in ("learned", "random") or model.config.mask_target != "features":
+        raise UsageError(
+            f"this s2lif has mask {model.config.mask!r} on {model.config.mask_target}: it rejects no feature, so there "
+            "is nothing to read instead; the controls need mask 'learned' or 'random' on features"
+        )
     return model

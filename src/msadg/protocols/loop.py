@@ -7,6 +7,7 @@ state to weights that are identical to the bit on a CPU with the same number of 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,7 +33,13 @@ from msadg.protocols.checkpoint import (
 )
 from msadg.protocols.evaluate import predict_logits, selection_score
 from msadg.protocols.observer import EpochReport, Observer
-from msadg.protocols.training import TrainingConfig, learning_rate_factor, make_optimizer, set_learning_rate
+from msadg.protocols.training import (
+    TrainingConfig,
+    learning_rate_factor,
+    make_optimizer,
+    resolved_device,
+    set_learning_rate,
+)
 
 
 class Trainer:
@@ -71,8 +78,9 @@ class Trainer:
         self.folder = folder
         self.observers = observers
         self.fixed_epochs = fixed_epochs
-        self.fabric = Fabric(accelerator=config.device, devices=1, precision=config.precision)
+        self.fabric = Fabric(accelerator=resolved_device(config.device), devices=1, precision=config.precision)
         self.device = str(self.fabric.device)
+        self._started, self._seconds_before = time.monotonic(), 0.0
         self.state = TrainingState()
         self._best: dict[str, Tensor] = {}
         self._trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
@@ -106,6 +114,7 @@ class Trainer:
 
     def _go_on_from(self, saved: SavedState) -> None:
         self.state = saved.state
+        self._seconds_before = saved.state.seconds
         load_weights(self.method, saved.weights, where=str(self.folder))
         if self.folder and saved.state.best_epoch >= 0 and not saved.state.finished:
             self._best, _ = load_tensors(self._best_path())
@@ -194,7 +203,7 @@ class Trainer:
         state = self.state
         dev = {
             clips.domain: selection_score(
-                predict_logits(self.method, clips, output=phase.output, device=self.device),
+                predict_logits(self.method, clips, device=self.device)[phase.output],
                 clips,
                 self.config.selection_metric,
             )
@@ -206,6 +215,7 @@ class Trainer:
         report = EpochReport(
             phase=phase.name,
             epoch=state.epoch,
+            index=len(state.history),
             losses={name: total / state.clips for name, total in state.losses.items()},
             measurements=self.method.measurements(),
             dev=dev,
@@ -239,6 +249,7 @@ class Trainer:
         return self.folder / f"best-{self.state.phase}-{self.state.best_epoch}.safetensors"
 
     def _save(self, optimizer: torch.optim.Optimizer | None, random_state: Tensor | None = None) -> None:
+        self.state.seconds = self._seconds_before + time.monotonic() - self._started
         if not self.folder:
             return
         save_state(self.folder, self.state, self.method, optimizer, random_state)
@@ -251,12 +262,12 @@ class Trainer:
 
 def fit_closed_form(method: ClosedForm, train_clips: ClipSet, dev_sets: Sequence[ClipSet], metric: str) -> None:
     """Fit a method that has no gradient to the sources' training splits."""
-    rows = [train_clips.batch(indices) for indices in sequential_batches(train_clips.lengths, 256)]
-    features = torch.cat([method.pooled(batch) for batch in rows])
-    sentiment = torch.cat([batch.sentiment for batch in rows])
+    batches = map(train_clips.batch, sequential_batches(train_clips.lengths, 256))
+    rows = [(method.pooled(batch), batch.sentiment) for batch in batches]  # the padded batches are not kept
+    features, sentiment = (torch.cat(parts) for parts in zip(*rows, strict=True))
 
     def score() -> float:
-        scores = [selection_score(predict_logits(method, clips), clips, metric) for clips in dev_sets]
+        scores = [selection_score(predict_logits(method, clips)["logits"], clips, metric) for clips in dev_sets]
         return sum(scores) / len(scores) if scores else 0.0
 
     method.fit(features, sentiment, score)

@@ -14,7 +14,9 @@ class EpochReport:
 
     phase: str
     epoch: int
-    """From 0."""
+    """Of the phase, from 0."""
+    index: int
+    """Of the run, over all phases, from 0."""
     losses: Mapping[str, float]
     """Mean over the epoch's clips, by term."""
     measurements: Mapping[str, float] = field(default_factory=dict)
@@ -54,11 +56,11 @@ class TensorBoard(Observer):
         if self._writer is None:
             from tensorboardX import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._folder), purge_step=report.epoch or None)
+            self._writer = SummaryWriter(str(self._folder), purge_step=report.index)
         for kind, values in (("loss", report.losses), ("measure", report.measurements), ("dev", report.dev)):
             for name, value in values.items():
-                self._writer.add_scalar(f"{report.phase}/{kind}/{name}", value, report.epoch)
-        self._writer.add_scalar(f"{report.phase}/score", report.score, report.epoch)
+                self._writer.add_scalar(f"{report.phase}/{kind}/{name}", value, report.index)
+        self._writer.add_scalar(f"{report.phase}/score", report.score, report.index)
         self._writer.flush()
 
     def on_end(self, history: list[dict[str, Any]]) -> None:  # noqa: ARG002

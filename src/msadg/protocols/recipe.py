@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from msadg.errors import SettingsError, UnknownNameError, UsageError
-from msadg.methods import METHODS
+from msadg.methods import METHODS, load_method
 from msadg.methods.build import MethodSpec
+from msadg.methods.finetuned import FineTuneConfig
+from msadg.methods.masked import MaskedConfig
 from msadg.methods.settings import settings_from
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment, InterventionName
-from msadg.protocols.features import DataConfig
+from msadg.protocols.features import TOKENS, DataConfig
 from msadg.protocols.selection import check_selection
 from msadg.protocols.training import TrainingConfig
 
@@ -97,6 +99,7 @@ class Recipe:
             for modality, name in {**data.get("features", {"text": "minilm"}), **spec.features}.items()
             if name
         }
+        self._check(row, spec, data["features"])
         selection = check_selection(spec.selection or self.selection, domains.source_domains)
         return Experiment(
             row=row,
@@ -113,6 +116,20 @@ class Recipe:
             seed=seed,
             intervention=spec.intervention,
         )
+
+    def _check(self, row: str, spec: RowSpec, features: Mapping[str, str]) -> None:
+        """Stop before anything is trained where settings are wrong, or do not go together."""
+        method = {**self.methods.get(spec.method, {}), **spec.settings}
+        settings_from(load_method(spec.method).Config, method, where=f"settings of {spec.method} in row {row!r}")
+        settings_from(MaskedConfig, spec.mask or {}, where=f"mask of row {row!r}")
+        settings_from(FineTuneConfig, spec.finetune or {}, where=f"finetune of row {row!r}")
+        text = features.get("text", "")
+        if (spec.finetune is not None) != text.endswith(TOKENS):
+            raise UsageError(
+                f"row {row!r} has {'finetune' if spec.finetune is not None else 'no finetune'} and text features "
+                f'{text or "left out"!r}: an encoder that is trained reads token ids (text = "minilm{TOKENS}"), and '
+                "token ids are of use to nothing else"
+            )
 
 
 def recipe_folders() -> list[Path]:

@@ -7,9 +7,11 @@ with, ``history.json`` what each epoch brought.
 from __future__ import annotations
 
 import json
+import re
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ from msadg.store.atomic import write_text
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
 HISTORY_FILE = "history.json"
+LOCK_FILE = ".lock"
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{12}\.(json|safetensors)")
+"""What ``store.atomic`` writes beside a file before it takes the file's place."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,6 @@ class TrainedRun:
     experiment: Experiment
     method: Method
     state: TrainingState
-    seconds: float
-    """Spent on training, over all its stretches."""
 
     @property
     def keep_ratios(self) -> dict[str, float]:
@@ -52,14 +55,37 @@ class TrainedRun:
         return {name.removeprefix("keep_"): value for name, value in measured.items() if name.startswith("keep_")}
 
 
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it for this process, clear of what a killed one was about to write.
+
+    Raises:
+        RunError: another process trains there.
+    """
+    import fcntl
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK_FILE).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                f"{folder}: another process is training here; wait for it, or choose another folder"
+            ) from None
+        for path in folder.glob(".*"):
+            if LEFTOVER.fullmatch(path.name):
+                path.unlink()
+        yield
+
+
 def open_run(folder: Path, experiment: Experiment, *, resume: bool) -> None:
-    """Make a run folder, or check that the one there is the same run.
+    """Describe the run in its folder, or check that the one there is the same run.
 
     Raises:
         RunError: the folder exists and is not to be gone on with, or belongs to other settings.
     """
     wanted = {"training_key": experiment.training_key(), "experiment": experiment.to_dict()}
-    if not folder.exists() or not any(folder.iterdir()):
+    if not any(path.name != LOCK_FILE for path in folder.iterdir()):
         write_text(folder / RUN_FILE, json.dumps(wanted, indent=1))
         return
     if not resume:
@@ -119,21 +145,24 @@ def train_run(
         RunError: see ``open_run`` and ``Trainer.run``.
         UsageError: the method cannot work on these features.
     """
-    open_run(folder, experiment, resume=resume)
-    if (folder / MODEL_FILE).exists():
-        return load_run(folder)
-    started = time.monotonic()
+    # What can be wrong with the settings is found out before the folder is taken.
     train_sets = source_clips(experiment, "train")
     method = new_method(experiment, train_sets[0].feature_dims)
-    with num_threads(experiment.training.threads):
-        state = _fit(experiment, method, train_sets, folder, observers)
-    _warn(method, state)
-    seconds = time.monotonic() - started
-    write_text(folder / HISTORY_FILE, json.dumps(state.history, indent=1))
-    save_tensors(folder / MODEL_FILE, method.state_dict(), {"state": asdict(state), "seconds": seconds})
-    for leftover in [folder / STATE_FILE, *folder.glob("best-*.safetensors")]:
-        leftover.unlink(missing_ok=True)
-    return TrainedRun(experiment, method.eval().cpu(), state, seconds)
+    with only_one(folder):
+        open_run(folder, experiment, resume=resume)
+        if (folder / MODEL_FILE).exists():
+            data = experiment.data
+            trained = replace(load_run(folder, stores=data.stores, data_root=data.data_root), experiment=experiment)
+        else:
+            with num_threads(experiment.training.threads):
+                state = _fit(experiment, method, train_sets, folder, observers)
+            trained = TrainedRun(experiment, method.eval().cpu(), state)
+            write_text(folder / HISTORY_FILE, json.dumps(state.history, indent=1))
+            save_tensors(folder / MODEL_FILE, method.state_dict(), {"state": asdict(state)})
+            for leftover in [folder / STATE_FILE, *folder.glob("best-*.safetensors")]:
+                leftover.unlink(missing_ok=True)
+    _warn(trained.method, trained.state)
+    return trained
 
 
 def _fit(
@@ -147,8 +176,9 @@ def _fit(
     if config.class_prior == "uniform":
         method.leave_out_prior(torch.from_numpy(joined(train_sets).sentiment))
     if isinstance(method, ClosedForm):
+        started = time.monotonic()
         fit_closed_form(method, joined(train_sets), _dev_sets(experiment), config.selection_metric)
-        return TrainingState(finished=True)
+        return TrainingState(finished=True, seconds=time.monotonic() - started)
     fixed_epochs = None
     if experiment.selection == "leave_one_source_out":
         fixed_epochs = _epochs_by_leaving_one_out(experiment, train_sets, folder)
@@ -217,4 +247,4 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
     weights, meta = load_tensors(folder / MODEL_FILE)
     method = new_method(experiment, source_clips(experiment, "dev")[0].feature_dims)
     load_weights(method, weights, where=str(folder / MODEL_FILE))
-    return TrainedRun(experiment, method.eval(), TrainingState(**meta["state"]), meta["seconds"])
+    return TrainedRun(experiment, method.eval(), TrainingState(**meta["state"]))

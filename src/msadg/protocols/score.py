@@ -9,18 +9,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
+from msadg.batches.clips import ClipSet
 from msadg.methods import load_method
 from msadg.methods.settings import settings_from, settings_to_dict
 from msadg.metrics.by_domain import summarise_domains
-from msadg.metrics.classification import classification_metrics
-from msadg.protocols.evaluate import joined_predictions, predict
+from msadg.protocols.domains import domain_name
+from msadg.protocols.evaluate import joined_predictions, predict_logits, predictions_of, scores_of
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import domain_name, feature_manifests, load_clips
+from msadg.protocols.features import feature_manifests, load_clips
 from msadg.protocols.intervention import intervened
 from msadg.protocols.run import TrainedRun, source_clips
-from msadg.protocols.training import num_threads
+from msadg.protocols.training import num_threads, resolved_device
 from msadg.results.predictions import Predictions
 from msadg.results.record import Record
 from msadg.types import Split
@@ -43,25 +46,34 @@ def score_run(
     experiment = experiment or trained.experiment
     domains = experiment.domains
     dev_sets = source_clips(experiment, "dev")
-    threads = num_threads(experiment.training.threads)
-    with threads, intervened(trained.method, experiment.intervention, dev_sets):
-        parts = [predict(trained.method, load_clips(experiment.data, name, split)) for name in domains.all_domains]
-        dev_parts = [predict(trained.method, clips) for clips in dev_sets]
-    metrics = {str(part.domain[0]): classification_metrics(part.probabilities, part.sentiment) for part in parts}
+    device = resolved_device(experiment.training.device)
+    method = trained.method.to(device)
+    with num_threads(experiment.training.threads), intervened(method, experiment.intervention, dev_sets, device):
+        test_sets = [load_clips(experiment.data, name, split) for name in domains.all_domains]
+        outputs = {clips.domain: predict_logits(method, clips, device=device) for clips in test_sets}
+        dev_outputs = {clips.domain: predict_logits(method, clips, device=device) for clips in dev_sets}
+    method.cpu()
+    parts = [predictions_of(outputs[clips.domain]["logits"], clips) for clips in test_sets]
+    metrics = {clips.domain: scores_of(outputs[clips.domain]["logits"], clips) for clips in test_sets}
     sources = tuple(map(domain_name, domains.source_domains))
     targets = tuple(map(domain_name, domains.target_domains))
     extra = {
         "epochs": len(trained.state.history),
         "best_epochs": trained.state.best_epochs,
-        "train_seconds": trained.seconds,
+        "train_seconds": trained.state.seconds,
         "keep_ratio": trained.keep_ratios,
         "intervention": experiment.intervention,
         "split": split,
+        "stages": {
+            name: {clips.domain: _headline(outputs[clips.domain][name], clips) for clips in test_sets}
+            for name in outputs[test_sets[0].domain]
+            if name != "logits"
+        },
         "summary": summarise_domains(metrics, sources, targets),
     }
     record = Record(
-        key=experiment.key(),
-        row=experiment.row,
+        key=experiment.key(split),
+        row=experiment.row if split == "test" else f"{experiment.row} ({split} split)",
         method=experiment.method.name,
         settings=resolved_settings(experiment),
         setting=domains.setting,
@@ -72,13 +84,17 @@ def score_run(
         revision=code_revision(),
         features=feature_manifests(experiment.data, domains.all_domains),
         metrics=metrics,
-        dev_metrics={
-            str(part.domain[0]): classification_metrics(part.probabilities, part.sentiment) for part in dev_parts
-        },
+        dev_metrics={clips.domain: scores_of(dev_outputs[clips.domain]["logits"], clips) for clips in dev_sets},
         extra=extra | dict(measure(trained) if measure else {}),
         environment=environment() | {"threads": experiment.training.threads},
     )
     return record, joined_predictions(parts)
+
+
+def _headline(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet) -> dict[str, float]:
+    """What a stage before the last (O_t of Eq. 16) would have scored by itself."""
+    scores = scores_of(logits, clips)
+    return {name: scores[name] for name in ("accuracy", "f1_macro")}
 
 
 def failed_record(experiment: Experiment, error: Exception) -> Record:

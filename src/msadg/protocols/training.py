@@ -11,10 +11,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from msadg.errors import SettingsError
+from msadg.errors import SettingsError, UsageError
 
 Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll"]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ class TrainingConfig:
     """What is averaged over the sources' dev splits to choose the epoch."""
     precision: Precision = "32-true"
     """Of the arithmetic; on a processor without AMX, bf16 is slower than 32 bits."""
-    device: str = "auto"
-    """``auto`` (an accelerator where there is one), ``cpu``, ``cuda``."""
+    device: Device = "auto"
+    """``auto`` (a CUDA device where there is one), ``cpu`` or ``cuda``."""
     class_prior: Literal["source", "uniform"] = "source"
     """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones (the sources'
     shares are added to the logits in training only). Reads source labels alone; the constant classifier ignores it."""
@@ -72,6 +73,18 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise SettingsError(f"training.{name} = {value}; expected more than 0, or leave it out")
+
+
+def resolved_device(device: Device) -> Literal["cpu", "cuda"]:
+    """The device that a name stands for on this machine.
+
+    Raises:
+        UsageError: CUDA was asked for, and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise UsageError("training.device = cuda, but torch sees no CUDA device here; use cpu, or auto")
+    return "cuda" if has_cuda and device != "cpu" else "cpu"
 
 
 @contextmanager
