@@ -27,3 +27,19 @@ def research_data() -> Path:
     if not root or not Path(root).is_dir():
         pytest.skip("needs the research corpora: set MSADG_DATA to the folder that holds mosi/, mosei/, meld/")
     return Path(root)
+
+
+@pytest.fixture
+def make_record():
+    """A record in a few words; imported late, for the hook that checks shapes comes first."""
+    from tests.records import record_of
+
+    return record_of
+
+
+@pytest.fixture
+def make_predictions():
+    """Predictions in a few words."""
+    from tests.records import predictions_of
+
+    return predictions_of

@@ -73,7 +73,30 @@ class FeatureMask(nn.Module, ABC):
         return False
 
 
-class LearnableMask(FeatureMask):
+class _Thresholded(nn.Module):
+    """What a layer with learnable thresholds shares, be it features or weights that they reject."""
+
+    threshold: nn.Parameter
+    empty_ratio: float
+
+    def keep_ratio(self) -> float:
+        """Share that passes, in [0, 1]."""
+        raise NotImplementedError
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """L_sparse = sum of exp(-s) (Eq. 12): the higher the thresholds, the smaller."""
+        return torch.exp(-self.threshold).sum()
+
+    def reset_if_empty(self) -> bool:
+        """Set the thresholds to 0 where the keep ratio is at most ``empty_ratio`` (Liu et al., ICLR 2020)."""
+        if self.keep_ratio() > self.empty_ratio:
+            return False
+        with torch.no_grad():
+            self.threshold.zero_()
+        return True
+
+
+class LearnableMask(_Thresholded, FeatureMask):
     """Keep a feature where its weight clears that feature's own threshold (Eq. 8-10).
 
     p = step(|r| - s),  m = r * p,  x^c = x * m.  r starts at 1 and s at 0, so that a fresh mask is the identity.
@@ -97,25 +120,17 @@ class LearnableMask(FeatureMask):
 
     @property
     def mask(self) -> Float[Tensor, " feature"]:
-        """M = r * step(|r| - s)."""
+        """The mask m = r * step(|r| - s)."""
         return self.weight * self._clears
 
     @property
     def complement(self) -> Float[Tensor, " feature"]:
-        """R * (1 - step(|r| - s))."""
+        """What the mask leaves: r * (1 - step(|r| - s))."""
         return self.weight * (1 - self._clears)
 
-    def penalty(self) -> Float[Tensor, ""]:
-        """L_sparse = sum of exp(-s) (Eq. 12): the higher the thresholds, the smaller."""
-        return torch.exp(-self.threshold).sum()
-
-    def reset_if_empty(self) -> bool:
-        """Set the thresholds to 0 where the keep ratio is at most ``empty_ratio`` (Liu et al., ICLR 2020)."""
-        if self.keep_ratio() > self.empty_ratio:
-            return False
-        with torch.no_grad():
-            self.threshold.zero_()
-        return True
+    def keep_ratio(self) -> float:
+        """Share of the features that pass, in [0, 1]."""
+        return FeatureMask.keep_ratio(self)
 
 
 class DenseScale(FeatureMask):
@@ -174,7 +189,7 @@ class FixedMask(FeatureMask):
         return 1 - self.values
 
 
-class MaskedLinear(nn.Linear):
+class MaskedLinear(_Thresholded, nn.Linear):
     """A linear layer whose *weights* are masked, each output row by a threshold of its own (Liu et al., ICLR 2020).
 
     W' = W * step(|W| - s_row);  penalty = sum over rows of exp(-s).  The alternative to masking features.
@@ -193,21 +208,9 @@ class MaskedLinear(nn.Linear):
     def forward(self, features: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch out_feature"]:  # noqa: D102
         return nn.functional.linear(features, self.masked_weight(), self.bias)
 
-    def penalty(self) -> Float[Tensor, ""]:
-        """Sum of exp(-s)."""
-        return torch.exp(-self.threshold).sum()
-
     def keep_ratio(self) -> float:
         """Share of the weights that pass, in [0, 1]."""
         return float((self.weight.detach().abs() >= self.threshold.detach()[:, None]).float().mean())
-
-    def reset_if_empty(self) -> bool:
-        """As ``LearnableMask.reset_if_empty``."""
-        if self.keep_ratio() > self.empty_ratio:
-            return False
-        with torch.no_grad():
-            self.threshold.zero_()
-        return True
 
 
 def make_mask(kind: MaskKind, dim: int, *, keep_ratio: float = 1.0) -> FeatureMask:

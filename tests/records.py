@@ -1,13 +1,14 @@
 """A record and predictions in a few words."""
 
 import numpy as np
-import pytest
 
 from msadg.results.predictions import Predictions
 from msadg.results.record import Record
 
 
-def _record(row="erm", seed=0, *, setting="single-A", sources=("mosei",), targets=("mosi", "meld"), **change) -> Record:
+def record_of(
+    row="erm", seed=0, *, setting="single-A", sources=("mosei",), targets=("mosi", "meld"), **change
+) -> Record:
     return Record(
         **{
             "key": f"{row}-{setting}-{'+'.join(sources)}-{seed}",
@@ -27,7 +28,7 @@ def _record(row="erm", seed=0, *, setting="single-A", sources=("mosei",), target
     )
 
 
-def _predictions(predicted, sentiment, video, domain="mosi", clip_id=None) -> Predictions:
+def predictions_of(predicted, sentiment, video, domain="mosi", clip_id=None) -> Predictions:
     n = len(sentiment)
     return Predictions(
         clip_id=np.array(clip_id if clip_id is not None else [f"{domain}/test/{i:04d}" for i in range(n)]),
@@ -37,13 +38,3 @@ def _predictions(predicted, sentiment, video, domain="mosi", clip_id=None) -> Pr
         polarity=np.full(n, np.nan),
         probabilities=np.eye(3)[np.asarray(predicted)] * 0.7 + 0.1,
     )
-
-
-@pytest.fixture
-def make_record():
-    return _record
-
-
-@pytest.fixture
-def make_predictions():
-    return _predictions
