@@ -78,6 +78,14 @@ def test_data_that_is_not_there_says_where_to_put_it(capsys):
     assert "MSADG_DATA is not set" in capsys.readouterr().err
 
 
+def test_a_place_that_cannot_be_written_is_one_sentence(capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    command = ["train", "--source", "simulated-a", "-o", "file/run", *SMALL]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "file/run" in error and "Traceback" not in error
+
+
 def test_from_training_to_tables_on_simulated_domains(capsys, tmp_path):
     train = ["train", "--source", "simulated-a", "--target", "simulated-c", "-o", "runs/one", *SMALL]
     assert main([*train, "--json"]) == 0
@@ -95,6 +103,10 @@ def test_from_training_to_tables_on_simulated_domains(capsys, tmp_path):
     assert "not domain generalisation" in capsys.readouterr().err
     assert main(["evaluate", "runs/one", "--target", "simulated-b", "--json"]) == 0
     assert "simulated-b" in json.loads(capsys.readouterr().out)["metrics"]
+    # Scored on one target, then on another: the report has both.
+    assert main(["report", "runs/one"]) == 0
+    table = capsys.readouterr().out
+    assert "simulated-b" in table and "simulated-c" in table and "\N{EN DASH}" not in table
     assert main(["evaluate", "runs/one", "--intervention", "rejected", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["extra"]["intervention"] == "rejected"
 

@@ -119,3 +119,31 @@ def test_cells_without_predictions_are_left_out_and_counted(grid, make_record):
 def test_a_row_that_is_not_there_is_told(grid):
     with pytest.raises(UnknownNameError, match="unknown row 'liner'; did you mean 'linear'"):
         compare(grid[0], lambda record: grid[1][record.key], "liner")
+
+
+def test_one_training_that_was_scored_twice_is_one_run(make_record):
+    first = make_record(metrics={"mosei": {"f1_macro": 0.6}, "mosi": {"f1_macro": 0.5}}, targets=("mosi",))
+    second = make_record(metrics={"mosei": {"f1_macro": 0.6}, "meld": {"f1_macro": 0.4}}, targets=("meld",), key="k2")
+    first, second = (replace(r, extra={"training_key": "t"}) for r in (first, second))
+    ((run,),) = group_runs([first, second]).values()
+    assert run.target_domains == ("mosi", "meld")
+    assert {domain: scores["f1_macro"] for domain, scores in run.metrics.items()} == {
+        "mosei": 0.6,
+        "mosi": 0.5,
+        "meld": 0.4,
+    }
+    assert run.extra["keys_by_domain"] == {"mosei": "k2", "mosi": first.key, "meld": "k2"}
+
+
+def test_there_are_enough_draws_for_the_cells_that_are_compared(make_record, make_predictions):
+    """54 cells that all differ plainly: with 2,000 draws, Holm would leave none of them below .05."""
+    truth = np.tile([0, 1, 2], 20)
+    videos = np.repeat(np.arange(20), 3)
+    good = make_predictions(truth, truth, videos)
+    bad = make_predictions((truth + 1) % 3, truth, videos)
+    rows = [f"erm {n}" for n in range(54)]
+    scored = {"targets": ("mosi",), "metrics": {"mosi": {"f1_macro": 0.5}}}
+    records = [make_record(row, **scored) for row in ["linear", *rows]]
+    found = compare(records, lambda record: bad if record.row == "linear" else good, "linear", draws=100)
+    assert len(found) == 54
+    assert (found["p_adjusted"] < 0.05).all()

@@ -151,14 +151,14 @@ def joined_columns(columns: Sequence[Column]) -> Column:
     )
 
 
-def _kind_of(store: Store) -> tuple[str, str, int, str]:
+def _kind_of(store: Store) -> tuple[str, str, int, str, str]:
     manifest = store.manifest
-    return manifest.extractor, manifest.version, manifest.dim, manifest.dtype
+    return manifest.extractor, manifest.version, manifest.dim, manifest.dtype, manifest.digest
 
 
 def _told(store: Store) -> str:
-    extractor, version, dim, dtype = _kind_of(store)
-    return f"{dim} {dtype} features of {extractor} (version {version})"
+    extractor, version, dim, dtype, digest = _kind_of(store)
+    return f"{dim} {dtype} features of {extractor} (version {version}, settings {digest[:8]})"
 
 
 def _as_tensor(values: np.ndarray) -> Tensor:

@@ -70,6 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"msadg {arguments.verb}: stopped; what was finished is saved, the same command goes on", file=sys.stderr)
         return 130
+    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        print(f"msadg {arguments.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # `msadg report ... | head`: not an error of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

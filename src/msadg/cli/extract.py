@@ -38,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="reading of polarities; features do not depend on it",
     )
     parser.add_argument("--split", choices=("train", "dev", "test"), help="only this split")
-    parser.add_argument("--max-tokens", type=int, default=512, help="longer transcripts are cut (default: 512)")
     parser.add_argument("--lowercase", action="store_true", help="lower the transcripts first, for a cased encoder")
     parser.add_argument("--device", default="cpu", help="where the encoder runs (default: cpu)")
     parser.add_argument("--overwrite", action="store_true", help="extract clips anew whose transcript changed")
@@ -57,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not utterances:
             raise UsageError(f"{corpus.name} has no utterances in split {arguments.split!r}")
         for extractor in _extractors(arguments):
-            path = store_path(arguments.stores, corpus.name, extractor.name)
+            name = f"{extractor.name}-lowercase" if arguments.lowercase else extractor.name
+            path = store_path(arguments.stores, corpus.name, name)
             with _told_progress(f"{corpus.name} {extractor.name}") as progress:
                 store = fill_store(
                     path,
@@ -79,11 +79,10 @@ def _extractors(arguments: argparse.Namespace) -> Iterator[Extractor]:
 
     if not arguments.text:
         raise UsageError("nothing to extract: name an encoder, for instance --text minilm")
-    options = {"max_tokens": arguments.max_tokens, "lowercase": arguments.lowercase}
     if arguments.tokens:
-        yield TextTokens(arguments.text, **options)
+        yield TextTokens(arguments.text, lowercase=arguments.lowercase)
     else:
-        yield TextEncoder(arguments.text, **options, device=arguments.device)
+        yield TextEncoder(arguments.text, lowercase=arguments.lowercase, device=arguments.device)
 
 
 def _summary(store: Store, num_clips: int, num_lost: int) -> str:

@@ -54,10 +54,10 @@ def domain_name(domain: str) -> str:
     return domain.partition("=")[0]
 
 
-def _check_distinct(role: str, domains: Sequence[str]) -> None:
+def _check_distinct(domains: Sequence[str]) -> None:
     files = [domain.partition("=")[2] for domain in domains if "=" in domain]
     if len(set(map(domain_name, domains))) != len(domains) or len(set(files)) != len(files):
-        raise UsageError(f"a {role}domain was named twice, or two names have one file: {', '.join(domains)}")
+        raise UsageError(f"a domain was named twice, or two names have one file: {', '.join(domains)}")
 
 
 def absolute(spec: str) -> str:
@@ -80,8 +80,7 @@ def split_domains(sources: Sequence[str], targets: Sequence[str]) -> DomainSplit
         raise UsageError(
             f"{', '.join(sorted(both))} was named as source and as target; a target is a domain that training never saw"
         )
-    for role, names in (("source", sources), ("target", targets)):
-        _check_distinct(f"{role} ", names)
+    _check_distinct([*sources, *targets])
     named = [name for name, known in SETTINGS.items() if set(known) == set(sources)]
     is_paper = bool(named) and set(sources) | set(targets) == set(PAPER_DOMAINS)
     return paper_setting(named[0]) if is_paper else DomainSplit(tuple(sources), tuple(targets))
@@ -96,5 +95,5 @@ def leave_one_out(domains: Sequence[str]) -> list[DomainSplit]:
     if len(domains) < 2:
         raise UsageError(f"leaving one domain out needs at least two, got {', '.join(domains) or 'none'}")
     domains = [absolute(domain) for domain in domains]
-    _check_distinct("", domains)
+    _check_distinct(domains)
     return [DomainSplit(tuple(d for d in domains if d != held), (held,), f"to-{domain_name(held)}") for held in domains]

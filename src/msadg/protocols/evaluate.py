@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -73,16 +71,4 @@ def predictions_of(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet) 
         sentiment=np.asarray(clips.sentiment, dtype=np.int64),
         polarity=np.asarray(clips.polarity, dtype=np.float64),
         probabilities=softmax(logits),
-    )
-
-
-def joined_predictions(parts: Sequence[Predictions]) -> Predictions:
-    """Predictions of several domains in one."""
-    return Predictions(
-        clip_id=np.concatenate([p.clip_id for p in parts]),
-        video_id=np.concatenate([p.video_id for p in parts]),
-        domain=np.concatenate([p.domain for p in parts]),
-        sentiment=np.concatenate([p.sentiment for p in parts]),
-        polarity=np.concatenate([p.polarity for p in parts]),
-        probabilities=np.concatenate([p.probabilities for p in parts]),
     )

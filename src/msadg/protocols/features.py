@@ -43,6 +43,8 @@ class DataConfig:
     """Folder of all stores."""
     data_root: Path | None = None
     """Folder of the corpora; None reads MSADG_DATA."""
+    lowercase: bool = False
+    """Lower the transcripts before a cased encoder reads them (MOSI's are all upper case)."""
     max_text_tokens: int = 128
     """Longer transcripts are cut when batches are made, and that is counted."""
 
@@ -59,6 +61,8 @@ def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
     name = f"{modality}-{short_name(data.features[modality])}"
     if data.features[modality] == SIMULATED and data.labels != "round":
         name += f"-{data.labels}"  # drawn from the class, so from how it is read
+    if modality == "text" and data.lowercase:
+        name += "-lowercase"
     return store_path(data.stores, domain_name(domain), name)
 
 
@@ -94,7 +98,9 @@ def _extractor(data: DataConfig, domain: str, modality: str, utterances: Sequenc
     if modality == "text":
         from msadg.extraction.text import TextEncoder, TextTokens
 
-        return TextTokens(name.removesuffix(TOKENS)) if name.endswith(TOKENS) else TextEncoder(name)
+        if name.endswith(TOKENS):
+            return TextTokens(name.removesuffix(TOKENS), lowercase=data.lowercase)
+        return TextEncoder(name, lowercase=data.lowercase)
     raise FeatureError(
         f"there is no {modality} extractor {name!r} yet; {modality} can be {SIMULATED!r}, "
         f"or be left out of the features"

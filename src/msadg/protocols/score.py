@@ -18,13 +18,13 @@ from msadg.methods import load_method
 from msadg.methods.settings import settings_from, settings_to_dict
 from msadg.metrics.by_domain import summarise_domains
 from msadg.protocols.domains import domain_name
-from msadg.protocols.evaluate import joined_predictions, predict_logits, predictions_of, scores_of
+from msadg.protocols.evaluate import predict_logits, predictions_of, scores_of
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import feature_manifests, load_clips
 from msadg.protocols.intervention import intervened
 from msadg.protocols.run import TrainedRun, source_clips
 from msadg.protocols.training import num_threads, resolved_device
-from msadg.results.predictions import Predictions
+from msadg.results.predictions import Predictions, joined_predictions
 from msadg.results.record import Record
 from msadg.types import Split
 
@@ -63,6 +63,7 @@ def score_run(
         "train_seconds": trained.state.seconds,
         "keep_ratio": trained.keep_ratios,
         "intervention": experiment.intervention,
+        "training_key": experiment.training_key(),
         "split": split,
         "stages": {
             name: {clips.domain: _headline(outputs[clips.domain][name], clips) for clips in test_sets}
@@ -130,8 +131,10 @@ def code_revision() -> str:
     """Version of the package and, in a checkout, the commit; ``+`` marks uncommitted changes."""
     from importlib.metadata import version
 
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"]
+    checkout = Path(__file__).parents[3]
+    if not (checkout / ".git").exists():  # installed: a repository further up is somebody else's
+        return version("msadg")
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty=+", "--abbrev=12"]
     try:
         described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
     except (OSError, subprocess.SubprocessError):

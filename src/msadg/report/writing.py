@@ -13,7 +13,7 @@ from msadg.report.markdown import to_markdown
 from msadg.report.tables import Table, build_table, split_by_sources
 from msadg.results.aggregate import compare, row_of, to_frame
 from msadg.results.journal import read_records
-from msadg.results.predictions import Predictions, read_predictions
+from msadg.results.predictions import Predictions, joined_predictions, read_predictions
 from msadg.results.record import Record
 from msadg.store.atomic import write_text
 
@@ -35,7 +35,14 @@ def load_results(folder: Path) -> tuple[list[Record], Callable[[Record], Predict
     records = read_records(journal)
     if not records:
         raise RunError(f"{journal}: no run is recorded yet; wait for the first to end, or run `msadg benchmark`")
-    return records, lambda record: read_predictions(folder / "runs" / record.key / "predictions.parquet")
+
+    def load(record: Record) -> Predictions:
+        keys = record.extra.get("keys_by_domain") or {None: record.key}
+        by_key = {key: read_predictions(folder / "runs" / key / "predictions.parquet") for key in set(keys.values())}
+        parts = [by_key[key] if domain is None else by_key[key].of_domain(domain) for domain, key in keys.items()]
+        return joined_predictions(parts)
+
+    return records, load
 
 
 def build_tables(

@@ -6,7 +6,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from msadg.errors import MsadgWarning, RunError, UnknownNameError
@@ -40,11 +40,33 @@ def row_of(record: Record) -> str:
     return f"{record.row} (oracle)" if record.selection == ORACLE else record.row
 
 
+def is_same_training(a: Record, b: Record) -> bool:
+    """Whether two records are of the same weights."""
+    key = a.extra.get("training_key")
+    return key is not None and key == b.extra.get("training_key")
+
+
+def merged(earlier: Record, later: Record) -> Record:
+    """One record of a run that was scored twice; where both scored a domain, the later one counts.
+
+    ``extra["keys_by_domain"]`` says whose predictions are those of each domain.
+    """
+    keys = {domain: record.key for record in (earlier, later) for domain in record.metrics}
+    keys |= earlier.extra.get("keys_by_domain", {}) | dict.fromkeys(later.metrics, later.key)
+    return replace(
+        later,
+        target_domains=tuple(dict.fromkeys([*earlier.target_domains, *later.target_domains])),
+        metrics={**earlier.metrics, **later.metrics},
+        features={**earlier.features, **later.features},
+        extra={**later.extra, "keys_by_domain": keys},
+    )
+
+
 def group_runs(records: Iterable[Record]) -> dict[Group, list[Record]]:
     """The runs that ended well, by row and setting, ordered by seed; rows and settings in the order met.
 
-    Two runs of one row, setting and seed (made with other settings or code) cannot both count: the later one
-    does, with a warning.
+    Two records of one training, scored on different targets, are one run that was scored on all of them. Two runs of
+    one row, setting and seed that were trained otherwise cannot both count: the later one does, with a warning.
     """
     groups: dict[Group, dict[int, Record]] = {}
     num_replaced, example = 0, ""
@@ -54,6 +76,9 @@ def group_runs(records: Iterable[Record]) -> dict[Group, list[Record]]:
         group = row_of(record), Setting(record.setting, record.source_domains)
         runs = groups.setdefault(group, {})
         earlier = runs.get(record.seed)
+        if earlier is not None and is_same_training(earlier, record):
+            runs[record.seed] = merged(earlier, record)
+            continue
         if earlier is not None:
             num_replaced += 1
             example = example or f"{group[0]}, {'+'.join(record.source_domains)}, seed {record.seed}"
@@ -87,6 +112,16 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
+def _draws_needed(groups: Mapping[Group, Sequence[Record]], baseline_row: str, rows: Sequence[str] | None) -> int:
+    """80 for each cell that will be compared: the smallest p, 2 / (draws + 1), times the cells, is then half of .05."""
+    num_cells = sum(
+        len(shared_targets(runs, groups[baseline_row, setting]))
+        for (row, setting), runs in groups.items()
+        if row != baseline_row and (rows is None or row in rows) and (baseline_row, setting) in groups
+    )
+    return 80 * num_cells
+
+
 def compare(
     records: Iterable[Record],
     load_predictions: Callable[[Record], Predictions],
@@ -99,6 +134,8 @@ def compare(
     """Each row (all others by default) against a baseline row, on every target domain of every setting they share.
 
     Columns: row, setting (a `Setting`), domain, difference (row - baseline), low, high, p, p_adjusted, num_videos.
+    There are at least 80 draws for each cell, whatever `draws` says: with fewer, Holm could adjust even the smallest
+    possible p to above .05.
     p_adjusted is Holm's over all lines, so pass the records of one table. Cells that cannot be compared (predictions
     that are missing, or of other clips) are left out, with a warning that counts them.
 
@@ -114,6 +151,7 @@ def compare(
             raise UnknownNameError("row", row, known)
     lines: list[dict[str, Any]] = []
     reasons: list[str] = []
+    draws = max(draws, _draws_needed(groups, baseline_row, rows))
     for setting in dict.fromkeys(setting for row, setting in groups if row == baseline_row):
         baseline = [_loader(load_predictions, run) for run in groups[baseline_row, setting]]
         for row in (row for row, at in groups if at == setting and row != baseline_row):

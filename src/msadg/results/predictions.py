@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,18 @@ class Predictions:
             polarity=self.polarity[which],
             probabilities=self.probabilities[which],
         )
+
+
+def joined_predictions(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of several domains in one."""
+    return Predictions(
+        clip_id=np.concatenate([p.clip_id for p in parts]),
+        video_id=np.concatenate([p.video_id for p in parts]),
+        domain=np.concatenate([p.domain for p in parts]),
+        sentiment=np.concatenate([p.sentiment for p in parts]),
+        polarity=np.concatenate([p.polarity for p in parts]),
+        probabilities=np.concatenate([p.probabilities for p in parts]),
+    )
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

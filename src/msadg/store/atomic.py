@@ -36,7 +36,8 @@ def atomic_path(path: Path, *, needed_bytes: int | None = None) -> Iterator[Path
     """
     # The suffix stays last: numpy and pyarrow choose a format by it.
     beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with full_disk_told(path, needed_bytes):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with full_disk_told(path, needed_bytes):
             yield beside
