@@ -80,3 +80,43 @@ def test_a_damaged_sdk_file_is_refused(tiny, tmp_path: Path):
     labels.write_bytes(labels.read_bytes()[:500])
     with pytest.raises(CorpusError, match="not an HDF5 file that can be read"):
         list(tiny.Mosi(tmp_path).all_utterances())
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.zeros((2, 0), np.float32), r"vidA: features \(2, 0\) and intervals \(2, 2\); expected \(steps, width\)"),
+        (np.array([[b"good"], [b"bad"]]), r"vidA, segment 0: cannot be read"),
+    ],
+)
+def test_labels_that_are_no_numbers_are_named(tiny, tmp_path: Path, labels: np.ndarray, message: str):
+    tiny.layouts["csd"](tmp_path)
+    with h5py.File(tmp_path / "CMU_MOSI_Opinion_Labels.csd", "a") as file:
+        del file["Opinion Segment Labels/data/vidA/features"]
+        file["Opinion Segment Labels/data/vidA/features"] = labels
+    with pytest.raises(CorpusError, match=rf"Opinion_Labels\.csd, {message}"):
+        list(tiny.open_mosi(tmp_path, "csd").all_utterances())
+
+
+def test_a_chunk_that_cannot_be_read_is_named(tiny, tmp_path: Path):
+    tiny.layouts["csd"](tmp_path)
+    path = tmp_path / "CMU_MOSI_COVAREP.csd"
+    with h5py.File(path, "a") as file:
+        del file["COVAREP/data/vidC/features"]
+        values = np.random.default_rng(0).normal(size=(7, 3))
+        chunk = file.create_dataset("COVAREP/data/vidC/features", data=values, compression="gzip", chunks=(7, 3)).id
+        file.flush()
+        start = chunk.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + 20] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=r"COVAREP\.csd, vidC: cannot be read \(OSError"):
+        list(tiny.open_mosi(tmp_path, "csd").published_features("audio"))
+
+
+def test_words_of_another_encoding_are_named(tiny, tmp_path: Path):
+    tiny.layouts["csd"](tmp_path)
+    with h5py.File(tmp_path / "CMU_MOSI_TimestampedWords.csd", "a") as file:
+        file["words/data/vidA/features"][1] = b"caf\xe9"
+    with pytest.raises(CorpusError, match=r"TimestampedWords\.csd, vidA: cannot be read \(UnicodeDecodeError"):
+        list(tiny.open_mosi(tmp_path, "csd").all_utterances())

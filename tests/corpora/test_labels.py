@@ -73,3 +73,10 @@ def test_a_polarity_outside_the_scale_is_refused_with_its_place(label: str):
 @pytest.mark.parametrize("name", ["dev", "val", "valid", "Validation"])
 def test_the_split_between_has_one_name_here(name: str):
     assert split_of_name(name, "here") == "dev"
+
+
+@pytest.mark.parametrize("label", ["1_0e-1", "0_1", " -1_0e-1"])
+def test_a_number_as_a_program_writes_it_is_no_polarity(label: str):
+    with pytest.raises(CorpusError, match=r"line 7: the label is .* without underscores"):
+        polarity_of(label, "clips.csv, line 7")
+    assert polarity_of("very_negative", "line 7") is None

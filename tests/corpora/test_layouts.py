@@ -71,3 +71,11 @@ def test_raw_clips_are_found_and_missing_ones_counted(tiny, tmp_path: Path):
     with pytest.warns(MsadgWarning, match=r"2 clips of label\.csv are not there"):
         paths = [u.clip_path for u in tiny.Mosi(tmp_path).all_utterances()]
     assert paths == [str(tmp_path / "Raw/vidA/2.mp4"), str(tmp_path / "Raw/vidA/10.mp4"), str(tmp_path / "Raw/-vidB/1.mp4"), None, None]  # fmt: skip  # noqa: E501
+
+
+def test_a_published_file_without_a_single_utterance_is_refused(tiny, tmp_path: Path):
+    tiny.layouts["label.csv"](tmp_path)
+    header = (tmp_path / "label.csv").read_text().splitlines()[0]
+    (tmp_path / "label.csv").write_text(header + "\n")
+    with pytest.raises(CorpusError, match=r"label\.csv: no rows after the header"):
+        tiny.open_mosi(tmp_path).check()

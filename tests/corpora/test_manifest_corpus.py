@@ -170,3 +170,38 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path):
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(CorpusError, match=r"none\.csv: the manifest of mine is not there"):
         ManifestCorpus(tmp_path / "none.csv", name="mine")
+
+
+@pytest.mark.parametrize(
+    ("polarity", "sentiment", "message"),
+    [
+        (-2.5, "positive", "the polarity is -2.5 but the sentiment is 'positive'"),
+        (0.1, "Negative", "the polarity is 0.1 but the sentiment is 'Negative'"),
+        (1.0, "joyful", "unknown sentiment 'joyful'"),
+    ],
+)
+def test_a_sentiment_that_the_polarity_beside_denies_is_refused(write_row, polarity, sentiment, message: str):
+    path = write_row(label=polarity)
+    pd.read_csv(path).assign(sentiment=["positive", "neutral", sentiment]).to_csv(path, index=False)
+    with pytest.raises(CorpusError, match=rf"clips\.csv, line 4: {message}"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("polarity", "sentiment"),
+    [(0.3, "positive"), (-0.5, "negative"), (0, "negative"), (3, "neutral"), (-1, "neutral"), (1, "")],
+)
+def test_a_sentiment_that_another_reading_may_give_is_none_of_our_business(write_row, polarity, sentiment):
+    path = write_row(label=polarity)
+    pd.read_csv(path).assign(sentiment=["", "", sentiment]).to_csv(path, index=False)
+    assert read(path)[2].polarity == polarity
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_manifest_of_no_rows_is_refused(write_row, suffix: str):
+    path = write_row()
+    none = pd.read_csv(path).iloc[:0]
+    none.to_csv(path, index=False)
+    none.to_parquet(path.with_suffix(".parquet"))
+    with pytest.raises(CorpusError, match=rf"clips\{suffix}: no rows after the header.* mine has no utterance"):
+        read(path.with_suffix(suffix))

@@ -54,7 +54,7 @@ def test_observations_beyond_the_stated_length_are_counted(tiny, tmp_path: Path)
     ("change", "message"),
     [
         (lambda c: c["train"].pop("raw_text"), "train: raw_text is missing; met: id"),
-        (lambda c: c["train"]["id"].pop(), "train: 1 ids, 2 texts and 2 labels"),
+        (lambda c: c["train"]["id"].pop(), "train: 1 of id, 2 of raw_text, 2 of regression_labels"),
         (
             lambda c: c["train"]["id"].__setitem__(1, "vidA_10"),
             r"train, entry 1: id 'vidA_10'; expected <video id>\$_\$",
@@ -76,3 +76,57 @@ def test_a_feature_file_that_is_not_the_published_one_is_refused(tiny, tmp_path:
     tiny.layouts["pickle"](tmp_path)
     with pytest.raises(CorpusError, match=r"SHA-256 is .*, expected 78e0f8b5ef8ff71558e7307848fc1fa9"):
         list(tiny.Mosi(tmp_path).all_utterances())
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("regression_labels", [1.0, "good"], "train, entry 1: cannot be read .*'good' is text"),
+        ("regression_labels", [1.0, None], "train, entry 1: cannot be read"),
+        ("regression_labels", [[1.0], [2.0, 3.0]], "train, entry 0: cannot be read"),
+        ("raw_text", "one for all", "train: raw_text is one str; expected one for each id"),
+        ("raw_text", np.array("one"), "train: raw_text is one ndarray"),
+        ("id", 7, "train: id is one int"),
+        ("id", [b"vidA$_$1", b"vid\xff$_$2"], "train, entry 1: cannot be read .*UnicodeDecodeError"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_named(tiny, tmp_path: Path, column: str, value, message: str):
+    content = tiny.feature_pickle()
+    content["train"][column] = value
+    (tmp_path / "unaligned_50.pkl").write_bytes(pickle.dumps(content))
+    with pytest.raises(CorpusError, match=rf"unaligned_50\.pkl, {message}"):
+        list(tiny.open_mosi(tmp_path).all_utterances())
+
+
+def test_labels_in_a_column_of_arrays_are_read(tiny, tmp_path: Path):
+    content = tiny.feature_pickle()
+    content["train"]["regression_labels"] = np.array([[-1.3], [2.4]], dtype=np.float32)
+    (tmp_path / "unaligned_50.pkl").write_bytes(pickle.dumps(content))
+    assert [u.polarity for u in tiny.open_mosi(tmp_path).utterances("train")] == [-1.3, 2.4]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("audio_lengths", [2], "train: 2 of id, 2 of audio, 1 of audio_lengths; expected as many of each"),
+        ("audio_lengths", [2, "three"], "train, entry 1: cannot be read .*'three'"),
+        ("audio_lengths", [2, 7], "train, entry 1: audio is said to have 7 steps but has 6"),
+        ("audio", 0.5, "train: audio is one float"),
+        ("audio", [np.ones((6, 3)), [[1.0], [2.0, 3.0]]], "train, entry 1: cannot be read"),
+        ("id", ["vidA$_$2", b"\xff$_$2"], "train, entry 1: cannot be read .*UnicodeDecodeError"),
+    ],
+)
+def test_a_sequence_that_cannot_be_read_is_named(tiny, tmp_path: Path, column: str, value, message: str):
+    content = tiny.feature_pickle()
+    content["train"][column] = value
+    (tmp_path / "unaligned_50.pkl").write_bytes(pickle.dumps(content))
+    with pytest.raises(CorpusError, match=rf"unaligned_50\.pkl, {message}"):
+        list(tiny.open_mosi(tmp_path).published_features("audio"))
+
+
+def test_fewer_marks_than_clips_are_refused(tiny, tmp_path: Path):
+    content = tiny.feature_pickle(is_aligned=True)
+    content["test"]["text_bert"] = content["test"]["text_bert"][:1]
+    (tmp_path / "aligned_50.pkl").write_bytes(pickle.dumps(content))
+    with pytest.raises(CorpusError, match="test: 2 of id, 2 of vision, 1 of text_bert"):
+        list(tiny.open_mosi(tmp_path).published_features("video"))

@@ -6,6 +6,7 @@ import collections
 import hashlib
 import os
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +194,71 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path):
 def test_published_sums_are_sha256():
     assert len(set(PUBLISHED_SHA256.values())) == 4
     assert all(len(bytes.fromhex(sum_)) == 32 for sum_ in PUBLISHED_SHA256.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        # 2^40 parts in 100 bytes, as tuples and as lists
+        (b"\x80\x04K\x01\x85" + b"2\x86" * 40 + b".", "the same containers over and over"),
+        (b"\x80\x04]\x94" + b"".join(b"]\x94(h%ch%ce" % (n, n) for n in range(40)) + b".", "over and over"),
+        # A dictionary with a tuple in 400,000 tuples as a key; the same in a set; two levels of it
+        (b"\x80\x04})" + b"\x85" * 400_000 + b"Ns.", "nested more than 100 deep"),
+        (b"\x80\x04\x8f()" + b"\x85" * 400_000 + b"\x90.", "nested more than 100 deep"),
+        (b"\x80\x04}K\x01\x85" + b"2\x86" * 40 + b"Ns.", "a tuple as a key or in a set"),
+        (b"\x80\x04\x8f(K\x01\x85\x90.", "a tuple as a key or in a set"),
+        (b"\x80\x04cbuiltins\nset\n]K\x01\x85a\x85R.", "a set of more than text and numbers"),
+        # A memo of 2^28 and of 2^32 - 1 entries
+        (b"\x80\x04Nr\x00\x00\x00\x10.", "memo index 268435456, after 3 instructions"),
+        (b"\x80\x04Nr\xff\xff\xff\xff.", "memo index 4294967295, after 3 instructions"),
+        # A frame and a string of 2^40 bytes
+        (b"\x80\x04\x95\x00\x00\x00\x00\x00\x01\x00\x00N.", "a frame of 1099511627776 bytes, beyond the end"),
+        (b"\x80\x04\x8e\x00\x00\x00\x00\x00\x01\x00\x00N.", "expected 1099511627776 bytes"),
+        # A dtype named by 2^40 parts; takes from an empty stack
+        (b"\x80\x04cnumpy\ndtype\nK\x01\x85" + b"2\x86" * 40 + b"\x85R.", "dtype tuple is not plain"),
+        (b"\x80\x04a.", "APPEND takes more than was put"),
+    ],
+)
+def test_a_pickle_made_to_hang_or_crash_its_reader_is_refused(tmp_path: Path, content: bytes, message: str):
+    (tmp_path / "file.pkl").write_bytes(content)
+    with pytest.raises(CorpusError, match=rf"file\.pkl: not a whole pickle.*{message}"):
+        load_restricted(tmp_path / "file.pkl")
+
+
+def test_lists_and_arrays_nested_by_way_of_the_memo_are_refused(tmp_path: Path):
+    # Each list, or object array, gets the next one only after it lies in the one before.
+    get = [b"j%s" % n.to_bytes(4, "little") for n in range(200_000)]
+    lists = b"]\x94" * 100_000 + b"".join(get[n] + get[n + 1] + b"a0" for n in range(99_999))
+    core = np.zeros(1).__reduce__()[0].__module__.encode()
+    one = b"c%s\n_reconstruct\n)R\x94" % core
+    state = b"(K\x01K\x01\x85cnumpy\ndtype\n\x8c\x01O\x85R\x89]%satb0"
+    arrays = one * 20_000 + b"".join(get[n] + state % get[n + 1] for n in range(19_999))
+    for content in (lists, arrays):
+        (tmp_path / "file.pkl").write_bytes(b"\x80\x04" + content + get[0] + b".")
+        with pytest.raises(CorpusError, match=r"not a whole pickle.*RecursionError"):
+            load_restricted(tmp_path / "file.pkl")
+
+
+def test_a_shape_that_would_multiply_a_tuple_is_refused(tmp_path: Path):
+    state = (1, (10**10, (1,)), np.dtype("f8"), False, b"\0" * 8)
+    reconstruct = np.zeros(1).__reduce__()[0]
+    with pytest.raises(CorpusError, match="a shape of whole numbers was expected, not tuple"):
+        load_restricted(save(tmp_path, Asks(reconstruct, (np.ndarray, (0,), b"b"), state)))
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_file_as_large_as_published_ones_are_is_read_at_once(tmp_path: Path, protocol: int):
+    # MOSEI: 22,856 clips; 25 MB of features, which protocol 2 writes as text
+    num_clips = 22_856
+    split = {
+        "audio": np.arange(num_clips * 270, dtype=np.float32).reshape(num_clips, 5, 54),
+        "raw_text": [f"sentence {n}" for n in range(num_clips)],
+        "id": np.array([f"video$_${n}" for n in range(num_clips)], dtype=object),
+        "regression_labels": [float(n % 3) for n in range(num_clips)],
+    }
+    path = save(tmp_path, {"train": split, "test": split}, protocol)
+    started = time.process_time()
+    met = load_restricted(path)["test"]
+    assert time.process_time() - started < 5
+    np.testing.assert_array_equal(met["audio"], split["audio"])
+    assert (met["raw_text"], met["id"].tolist()) == (split["raw_text"], split["id"].tolist())

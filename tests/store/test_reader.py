@@ -2,6 +2,7 @@ import json
 import pickle
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -113,3 +114,25 @@ def test_a_store_of_nothing_can_be_read(tmp_path):
 
 def test_stores_lie_by_domain_and_extractor(tmp_path):
     assert store_path(tmp_path, "meld", "text-electra") == tmp_path / "meld" / "text-electra"
+
+
+def test_an_index_of_which_nothing_or_a_part_is_there_is_made_up_for_by_the_journal(folder):
+    whole = (folder / "index.npz").read_bytes()
+    flipped = bytearray(whole)
+    flipped[60:90] = b"\xff" * 30
+    for damaged in (b"", whole[:30], whole[: len(whole) // 2], bytes(flipped)):
+        (folder / "index.npz").write_bytes(damaged)
+        store = Store(folder)
+        assert len(store) == 4
+        assert not store.is_complete
+
+
+def test_a_compressed_index_that_is_damaged_is_made_up_for_by_the_journal(folder):
+    with np.load(folder / "index.npz") as saved:
+        np.savez_compressed(folder / "index.npz", **saved)
+    content = bytearray((folder / "index.npz").read_bytes())
+    with zipfile.ZipFile(folder / "index.npz") as file:
+        start = file.getinfo("journal_bytes.npy").header_offset + 30 + len("journal_bytes.npy")
+    content[start + 20 : start + 60] = b"\xff" * 40
+    (folder / "index.npz").write_bytes(content)
+    assert len(Store(folder)) == 4

@@ -200,3 +200,52 @@ def test_a_disk_full_at_the_journal_leaves_no_half_line(tmp_path, monkeypatch):
         writer.add("c", features([5, 6]))
     assert Store(tmp_path / "s").clip_ids == ("a", "b", "c")
     assert Store(tmp_path / "s").features("c").values.tolist() == [[5, 6]]
+
+
+def test_a_complete_store_has_no_counts_while_more_is_added(tmp_path):
+    with StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        writer.add("a", features([1, 2]))
+    with StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        writer.add("b", features([3, 4]))
+        assert Store(tmp_path / "s").manifest.clips == 1  # nothing is in the journal yet
+        writer.sync()
+        assert Store(tmp_path / "s").manifest.clips is None
+        assert not Store(tmp_path / "s").is_complete
+    assert (Store(tmp_path / "s").manifest.clips, Store(tmp_path / "s").manifest.steps) == (2, 2)
+    assert Store(tmp_path / "s").is_complete
+
+
+def test_a_writer_that_dies_after_adding_leaves_no_counts(tmp_path):
+    with StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        writer.add("a", features([1, 2]))
+    with pytest.raises(KeyboardInterrupt), StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        writer.add("b", features([3, 4]))
+        raise KeyboardInterrupt
+    assert Store(tmp_path / "s").clip_ids == ("a", "b")
+    assert Store(tmp_path / "s").manifest.clips is None
+
+
+def test_a_complete_store_opened_for_nothing_stays_as_it_is(tmp_path):
+    with StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        writer.add("a", features([1, 2]))
+    before = [(tmp_path / "s" / name).stat().st_ino for name in ("manifest.json", "index.npz")]
+    with StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        assert writer.finished("a")
+    # A file that is written anew is another file.
+    assert [(tmp_path / "s" / name).stat().st_ino for name in ("manifest.json", "index.npz")] == before
+
+
+@pytest.mark.parametrize("name", ["s", ".lock", "values.bin", "journal.jsonl"])
+def test_a_disk_too_full_to_begin_is_told(tmp_path, monkeypatch, name):
+    def full(real):
+        def call(path, *rest):
+            if Path(path).name == name:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(path, *rest)
+
+        return call
+
+    monkeypatch.setattr(os, "open", full(os.open))
+    monkeypatch.setattr(os, "mkdir", full(os.mkdir))
+    with pytest.raises(StoreError, match=rf"{name}: the disk is full"):
+        StoreWriter(tmp_path / "s", MADE_BY)

@@ -103,6 +103,8 @@ class Corpus(ABC):
         if labels not in get_args(LabelReading):
             raise UnknownNameError("label reading", labels, get_args(LabelReading))
         self.root = root
+        self._file = root
+        """What is read, for messages; the file itself, where a subclass chooses one in a folder."""
         self.labels: LabelReading = labels
         self.allow_empty_text = allow_empty_text
 
@@ -173,6 +175,11 @@ class Corpus(ABC):
                 )
             self._check_kind(utterance, row, utterances)
             utterances.append(utterance)
+        if not utterances:
+            raise CorpusError(
+                f"{self._file}: no rows after the header, or none that is kept, so {self.name} has no utterance; "
+                f"fetch or write the file again"
+            )
         return tuple(utterances)
 
     def _check_kind(self, utterance: Utterance, row: Row, before: list[Utterance]) -> None:

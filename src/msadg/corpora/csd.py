@@ -23,7 +23,7 @@ import numpy as np
 
 from msadg.corpora.csv_rows import read_csv
 from msadg.corpora.labels import split_of_name
-from msadg.corpora.published import SequenceReader, shortest_decimal
+from msadg.corpora.published import SequenceReader, entry_told, shortest_decimal
 from msadg.corpora.row import Row, seconds_of
 from msadg.errors import CorpusError, MsadgWarning
 from msadg.types import Features, Split
@@ -57,7 +57,8 @@ def csd_rows(labels: Path) -> Iterator[Row]:
     with _sequence(words_path) as words:
         for segment in segments:
             spoken = _inside(words, words_path, segment)
-            text = " ".join(word for word in map(_word, spoken[:, 0]) if word != PAUSE) if len(spoken) else ""
+            with entry_told(f"{words_path}, {segment.video_id}"):
+                text = " ".join(word for word in map(_word, spoken[:, 0]) if word != PAUSE) if len(spoken) else ""
             yield Row(
                 where=segment.where,
                 local_id=segment.local_id,
@@ -108,17 +109,18 @@ def read_segments(labels: Path) -> list[Segment]:
                 if number is None:
                     no_number += 1
                     continue
-                segments.append(
-                    Segment(
+                where = f"{labels}, {video_id}, segment {place}"
+                with entry_told(where):
+                    segment = Segment(
                         video_id=video_id,
                         local_id=f"{video_id}[{number}]",
                         split=split_of[video_id],
                         start_seconds=shortest_decimal(start),
                         end_seconds=shortest_decimal(end),
                         polarity=shortest_decimal(label[0]),
-                        where=f"{labels}, {video_id}, segment {place}",
+                        where=where,
                     )
-                )
+                segments.append(segment)
     _warn_of_gaps(labels, len(no_fold), no_number, has_numbers=numbers is not None)
     return segments
 
@@ -200,14 +202,16 @@ def _sequence(path: Path) -> Iterator[Any]:
 
 
 def _steps(data: Any, path: Path, video_id: str) -> tuple[np.ndarray, np.ndarray]:
-    group = data[video_id]
-    if "features" not in group or "intervals" not in group:
-        raise CorpusError(f"{path}, {video_id}: expected features and intervals; met {', '.join(group)}")
-    intervals, features = np.asarray(group["intervals"]), np.asarray(group["features"])
-    if intervals.shape != (len(features), 2) or features.ndim != 2:
+    with entry_told(f"{path}, {video_id}"):
+        group = data[video_id]
+        if "features" not in group or "intervals" not in group:
+            raise CorpusError(f"{path}, {video_id}: expected features and intervals; met {', '.join(group)}")
+        intervals, features = np.asarray(group["intervals"]), np.asarray(group["features"])
+    is_narrow = features.ndim != 2 or (len(features) > 0 and not features.shape[1])
+    if is_narrow or intervals.shape != (len(features), 2) or intervals.dtype.kind not in "fiu":
         raise CorpusError(
             f"{path}, {video_id}: features {features.shape} and intervals {intervals.shape}; expected (steps, width) "
-            f"and (steps, 2)"
+            f"and (steps, 2), in numbers"
         )
     return intervals, features
 

@@ -47,12 +47,14 @@ def polarity_of(label: str | float, where: str) -> float | None:
     """Read a label as a polarity; None where it is not a number but (presumably) the name of a class.
 
     Raises:
-        CorpusError: a number that is NaN or outside [-3, 3].
+        CorpusError: a number that is NaN or outside [-3, 3], or written with underscores as in a program.
     """
     try:
         polarity = float(label)
     except ValueError:
         return None
+    if "_" in str(label):
+        raise CorpusError(f"{where}: the label is {label!r}; expected a polarity in [-3, 3], without underscores")
     if math.isnan(polarity):
         raise CorpusError(f"{where}: the label is {label!r}; expected a polarity in [-3, 3] or a sentiment")
     if abs(polarity) > 3:

@@ -6,7 +6,7 @@ Reference: Mao et al., "M-SENA", ACL 2022 demonstrations; github.com/thuiar/MMSA
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from jaxtyping import Bool
 
 from msadg.corpora.csv_rows import read_csv
 from msadg.corpora.labels import split_of_name
-from msadg.corpora.published import SequenceReader, shortest_decimal
+from msadg.corpora.published import SequenceReader, entry_told, shortest_decimal
 from msadg.corpora.restricted_pickle import load_restricted
 from msadg.corpora.row import Row
 from msadg.errors import CorpusError, MsadgWarning
@@ -53,23 +53,20 @@ def label_csv_rows(path: Path) -> Iterator[Row]:
 def pickle_rows(path: Path, sha256: str | None) -> Iterator[Row]:
     """Yield the rows of one of MMSA's feature files, split by split."""
     for split, content in _load_splits(path, sha256).items():
-        labels = np.asarray(_column(path, split, content, "regression_labels")).reshape(-1)
-        texts = _column(path, split, content, "raw_text")
-        ids = _column(path, split, content, "id")
-        if not len(labels) == len(texts) == len(ids):
-            met = f"{len(ids)} ids, {len(texts)} texts and {len(labels)} labels"
-            raise CorpusError(f"{path}, {split}: {met}; expected as many of each")
-        for index, (clip, text, label) in enumerate(zip(ids, texts, labels, strict=True)):
+        columns = _columns(path, split, content, ("id", "raw_text", "regression_labels"))
+        for index, (clip, text, label) in enumerate(zip(*columns, strict=True)):
             where = f"{path}, {split}, entry {index}"
-            video_id, local_id = _ids(clip, where)
-            yield Row(
-                where=where,
-                local_id=local_id,
-                video_id=video_id,
-                text=_string(text),
-                split=split,
-                label=shortest_decimal(label),
-            )
+            with entry_told(where):
+                video_id, local_id = _ids(clip, where)
+                row = Row(
+                    where=where,
+                    local_id=local_id,
+                    video_id=video_id,
+                    text=_string(text),
+                    split=split,
+                    label=shortest_decimal(_single(label)),
+                )
+            yield row
 
 
 def pickle_features(path: Path, sha256: str | None, corpus: str, modality: str) -> Iterator[tuple[str, Features]]:
@@ -83,31 +80,37 @@ def pickle_features(path: Path, sha256: str | None, corpus: str, modality: str) 
     """
     reader = SequenceReader(path, modality)
     for split, content in _load_splits(path, sha256).items():
-        sequences = _column(path, split, content, PUBLISHED_KEYS[modality])
-        ids = _column(path, split, content, "id")
-        if len(sequences) != len(ids):
-            raise CorpusError(f"{path}, {split}: {len(ids)} ids but {len(sequences)} {modality} sequences")
-        for index, clip in enumerate(ids):
+        key = PUBLISHED_KEYS[modality]
+        marks = f"{key}_lengths" if content.get(f"{key}_lengths") is not None else "text_bert"
+        if content.get(marks) is None:
+            raise CorpusError(
+                f"{path}, {split}: neither {key}_lengths nor text_bert, so the padding of {modality} cannot be told"
+            )
+        columns = _columns(path, split, content, ("id", key, marks))
+        for index, (clip, sequence, mark) in enumerate(zip(*columns, strict=True)):
             where = f"{path}, {split}, entry {index}"
-            values = np.asarray(sequences[index])
-            if values.ndim != 2:
-                raise CorpusError(f"{where}: {modality} has shape {values.shape}; expected time x feature")
-            clip_id = f"{corpus}/{split_of_name(split, where)}/{_ids(clip, where)[1]}"
-            yield clip_id, reader.read(clip_id, values, _valid(content, modality, index, len(values), where))
+            with entry_told(where):
+                values = np.asarray(sequence)
+                if values.ndim != 2:
+                    raise CorpusError(f"{where}: {modality} has shape {values.shape}; expected time x feature")
+                clip_id = f"{corpus}/{split_of_name(split, where)}/{_ids(clip, where)[1]}"
+                valid = (_marked if marks == "text_bert" else _within)(mark, modality, len(values), where)
+                features = reader.read(clip_id, values, valid)
+            yield clip_id, features
     reader.warn()
 
 
-def _valid(content: Mapping[str, Any], modality: str, index: int, num_steps: int, where: str) -> Bool[np.ndarray, " t"]:
-    lengths = content.get(f"{PUBLISHED_KEYS[modality]}_lengths")
-    if lengths is not None:
-        length = int(np.asarray(lengths).reshape(-1)[index])
-        if not 0 <= length <= num_steps:
-            raise CorpusError(f"{where}: {modality} is said to have {length} steps but has {num_steps}")
-        return np.arange(num_steps) < length
-    tokens = content.get("text_bert")
-    if tokens is None:
-        raise CorpusError(f"{where}: neither lengths of {modality} nor text_bert, so its padding cannot be told")
-    marks = np.asarray(tokens[index])
+def _within(stated: Any, modality: str, num_steps: int, where: str) -> Bool[np.ndarray, " t"]:
+    """Return which steps lie within the stated length."""
+    length = int(_single(stated))
+    if not 0 <= length <= num_steps:
+        raise CorpusError(f"{where}: {modality} is said to have {length} steps but has {num_steps}")
+    return np.arange(num_steps) < length
+
+
+def _marked(tokens: Any, modality: str, num_steps: int, where: str) -> Bool[np.ndarray, " t"]:
+    """Return which steps the tokens of the text mark as words."""
+    marks = np.asarray(tokens)
     if marks.ndim != 2 or marks.shape[0] < 2 or marks.shape[1] != num_steps:
         raise CorpusError(f"{where}: text_bert has shape {marks.shape}; expected (3, {num_steps}) to mark {modality}")
     return np.asarray(marks[1] > 0)
@@ -124,10 +127,19 @@ def _load_splits(path: Path, sha256: str | None) -> dict[str, Mapping[str, Any]]
     return content
 
 
-def _column(path: Path, split: str, content: Mapping[str, Any], key: str) -> Any:
-    if key not in content:
-        raise CorpusError(f"{path}, {split}: {key} is missing; met: {', '.join(map(str, content))}")
-    return content[key]
+def _columns(path: Path, split: str, content: Mapping[str, Any], keys: Sequence[str]) -> list[Any]:
+    """Return what a split holds under these keys, of which each has to have as many entries as the first."""
+    for key in keys:
+        if key not in content:
+            raise CorpusError(f"{path}, {split}: {key} is missing; met: {', '.join(map(str, content))}")
+        is_single = not content[key].shape if isinstance(content[key], np.ndarray) else False
+        if is_single or not isinstance(content[key], list | tuple | np.ndarray):
+            raise CorpusError(f"{path}, {split}: {key} is one {type(content[key]).__name__}; expected one for each id")
+    nums = [len(content[key]) for key in keys]
+    if len(set(nums)) > 1:
+        met = ", ".join(f"{num} of {key}" for num, key in zip(nums, keys, strict=True))
+        raise CorpusError(f"{path}, {split}: {met}; expected as many of each")
+    return [content[key] for key in keys]
 
 
 def _ids(clip: Any, where: str) -> tuple[str, str]:
@@ -141,6 +153,15 @@ def _local_id(video_id: str, clip_no: str, where: str) -> str:
     if not clip_no.isdigit():
         raise CorpusError(f"{where}: clip number {clip_no!r} of video {video_id!r}; expected a whole number")
     return f"{video_id}[{int(clip_no)}]"
+
+
+def _single(value: Any) -> Any:
+    """Return a number that may lie alone in an array, in its own precision."""
+    if isinstance(value, np.ndarray):
+        (value,) = value.reshape(-1)
+    if isinstance(value, str | bytes):
+        raise TypeError(f"{value!r} is text; expected a number")
+    return value
 
 
 def _string(value: Any) -> str:

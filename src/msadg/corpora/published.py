@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,21 @@ from jaxtyping import Bool, Shaped
 
 from msadg.errors import CorpusError, MsadgWarning
 from msadg.types import Features
+
+
+@contextmanager
+def entry_told(where: str) -> Iterator[None]:
+    """Turn whatever an unreadable entry of a feature file raises into an error that names it.
+
+    Raises:
+        CorpusError: an entry is not what it has to be.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, OSError) as error:
+        raise CorpusError(
+            f"{where}: cannot be read ({type(error).__name__}: {error}); mend this entry, or fetch the file again"
+        ) from error
 
 
 @dataclass

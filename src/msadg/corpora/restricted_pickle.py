@@ -2,6 +2,7 @@
 
 A pickle is a program. This reader knows only the instructions that rebuild arrays, and rebuilds them itself from
 their bytes: no constructor of NumPy's is handed to the file, and what the file asks for beyond that stops the reading.
+What would crash the interpreter on the way is found before (pickle_scan).
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import hashlib
 import math
 import pickle  # the one place where it may be
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from msadg.corpora.pickle_scan import scan_pickle
 from msadg.errors import CorpusError
 
 PUBLISHED_SHA256: dict[tuple[str, str], str] = {
@@ -32,6 +34,9 @@ DAMAGED = (
     pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError, OverflowError,
     RecursionError, MemoryError,
 )  # fmt: skip
+
+SCALAR = (str, bytes, int, float, complex, np.generic, type(None))
+"""What holds nothing else, and may be a key or in a set."""
 
 
 def load_restricted(path: Path, sha256: str | None = None) -> Any:
@@ -51,8 +56,10 @@ def load_restricted(path: Path, sha256: str | None = None) -> Any:
     if sha256 is not None:
         _check_sha256(path, sha256)
     try:
+        num_instructions = scan_pickle(path)
         with path.open("rb") as file:
-            return _plain(_RestrictedUnpickler(file, path).load(), set())
+            content = _RestrictedUnpickler(file, path).load()
+        return _Walk(max_parts=1_000_000 + 10 * num_instructions).plain(content)[0]
     except DAMAGED as error:
         raise CorpusError(
             f"{path}: not a whole pickle of arrays and plain containers ({type(error).__name__}: {error}); "
@@ -78,7 +85,7 @@ class _Dtype:
 
     def __init__(self, spec: Any, *_: Any) -> None:
         if not isinstance(spec, str) or not self.PLAIN.fullmatch(spec):
-            raise pickle.UnpicklingError(f"dtype {spec!r} is not plain")
+            raise pickle.UnpicklingError(f"dtype {_shown(spec)} is not plain")
         self.value: np.dtype[Any] = np.dtype(spec)
 
     def __setstate__(self, state: Any) -> None:
@@ -104,6 +111,11 @@ class _Array:
 # What follows is called by the file: it may be handed anything, and says so with one of DAMAGED.
 
 
+def _shown(value: Any) -> str:
+    """Show a value in a message; of a container only the kind, since it may be endless to write out."""
+    return repr(value) if isinstance(value, str | bytes) and len(value) < 100 else type(value).__name__
+
+
 def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
     if not isinstance(dtype, _Dtype):
         raise pickle.UnpicklingError(f"a dtype was expected, not {type(dtype).__name__}")
@@ -114,6 +126,8 @@ def _array(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
     else:
         content = memoryview(content).toreadonly()
         array = np.frombuffer(content, dtype=dtype.value) if content.nbytes else np.empty(0, dtype=dtype.value)
+    if not isinstance(shape, tuple | list) or not all(type(length) is int and length >= 0 for length in shape):
+        raise pickle.UnpicklingError(f"a shape of whole numbers was expected, not {_shown(shape)}")
     if math.prod(shape) != array.size:
         raise pickle.UnpicklingError(f"shape {shape} does not fit {array.size} elements")
     return array.reshape(shape, order="F" if order == "F" else "C")
@@ -135,12 +149,22 @@ def _scalar(dtype: Any, content: Any = b"") -> Any:
 
 def _encode(text: Any, encoding: Any) -> bytes:
     if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"encoding {encoding!r}")
+        raise pickle.UnpicklingError(f"encoding {_shown(encoding)}")
     return str.encode(text, "latin-1")
 
 
 def _bytes(content: Any = b"") -> bytes:
     return b"".join([content])
+
+
+def _set(elements: Any = ()) -> set[Any]:
+    if not all(isinstance(element, SCALAR) for element in elements):
+        raise pickle.UnpicklingError("a set of more than text and numbers")
+    return set(elements)
+
+
+def _frozenset(elements: Any = ()) -> frozenset[Any]:
+    return frozenset(_set(elements))
 
 
 class _Instruction:
@@ -173,7 +197,7 @@ INSTRUCTIONS: dict[tuple[str, str], _Instruction] = {
     **{
         (module, name): _Instruction(call)
         for module in ("builtins", "__builtin__")
-        for name, call in (("set", set), ("frozenset", frozenset), ("bytes", _bytes), ("bytearray", _bytes))
+        for name, call in (("set", _set), ("frozenset", _frozenset), ("bytes", _bytes), ("bytearray", _bytes))
     },
 }
 
@@ -193,26 +217,57 @@ class _RestrictedUnpickler(pickle.Unpickler):
             ) from None
 
 
-def _plain(value: Any, seen: set[int]) -> Any:
-    """Put the arrays in the place of what stood for them."""
-    if isinstance(value, _Array):
-        if value.value is None:
-            raise pickle.UnpicklingError("an array without content")
-        return _plain(value.value, seen)
-    if isinstance(value, tuple):
-        return tuple(_plain(part, seen) for part in value)
-    if isinstance(value, _Dtype | _Instruction):
-        raise pickle.UnpicklingError(f"{type(value).__name__} where data should be")
-    if id(value) in seen:
-        return value
-    if isinstance(value, dict):
-        seen.add(id(value))
-        value.update({key: _plain(part, seen) for key, part in value.items()})
-    elif isinstance(value, list):
-        seen.add(id(value))
-        value[:] = [_plain(part, seen) for part in value]
-    elif isinstance(value, np.ndarray) and value.dtype.hasobject:
-        seen.add(id(value))
-        for index in np.ndindex(value.shape):
-            value[index] = _plain(value[index], seen)
-    return value
+class _Walk:
+    """Puts the arrays in the place of what stood for them, and counts the parts.
+
+    A part that is mentioned twice counts twice, as for whoever goes through the content afterwards: a few hundred
+    bytes can mention more of them than anyone lives to see.
+    """
+
+    def __init__(self, max_parts: int) -> None:
+        self.max_parts = max_parts
+        self._done: dict[int, tuple[Any, Any, int]] = {}
+        """By id: the value itself, so that its id stays its own; what takes its place; its parts."""
+
+    def plain(self, value: Any) -> tuple[Any, int]:
+        """Return what takes the place of a value, and the number of its parts."""
+        if isinstance(value, SCALAR):
+            return value, 1
+        if isinstance(value, _Array):
+            if value.value is None:
+                raise pickle.UnpicklingError("an array without content")
+            value = value.value
+        if isinstance(value, _Dtype | _Instruction):
+            raise pickle.UnpicklingError(f"{type(value).__name__} where data should be")
+        if id(value) not in self._done:
+            self._done[id(value)] = (value, value, 1)  # for a container that holds itself
+            met, num_parts = self._inside(value)
+            if num_parts > self.max_parts:
+                raise pickle.UnpicklingError(f"the same containers over and over, more than {self.max_parts:,} parts")
+            self._done[id(value)] = (value, met, num_parts)
+        return self._done[id(value)][1:]
+
+    def _inside(self, value: Any) -> tuple[Any, int]:
+        if isinstance(value, np.ndarray) and value.dtype.hasobject:
+            parts, num_parts = self._each(value.reshape(-1))
+            for index, part in zip(np.ndindex(value.shape), parts, strict=True):
+                value[index] = part
+            return value, num_parts
+        if isinstance(value, tuple):
+            parts, num_parts = self._each(value)
+            return tuple(parts), num_parts
+        if isinstance(value, list):
+            value[:], num_parts = self._each(value)
+            return value, num_parts
+        if isinstance(value, dict | set | frozenset) and not all(isinstance(key, SCALAR) for key in value):
+            raise pickle.UnpicklingError("a key, or a set's element, that is neither text nor a number")
+        if isinstance(value, dict):
+            parts, num_parts = self._each(value.values())
+            value.update(zip(value, parts, strict=True))
+            return value, num_parts + len(value)
+        return value, 1 + (len(value) if isinstance(value, set | frozenset) else 0)
+
+    def _each(self, values: Iterable[Any]) -> tuple[list[Any], int]:
+        """Return what takes the place of each value, and the parts of all, with what holds them."""
+        met = [self.plain(value) for value in values]
+        return [part for part, _ in met], 1 + sum(num_parts for _, num_parts in met)

@@ -27,7 +27,7 @@ class Row:
     label: str | float | None = None
     """A polarity, or the name of a sentiment."""
     sentiment: str | None = None
-    """The name of a sentiment; read where there is no polarity."""
+    """The name of a sentiment; read where there is no polarity, and not of the opposite sign where there is."""
     clip_no: str | None = None
     speaker: str | None = None
     start_seconds: float | None = None
@@ -66,13 +66,18 @@ def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_t
 
 
 def _read_label(row: Row, labels: LabelReading) -> tuple[int, float | None]:
-    named = None if row.sentiment in (None, "") else str(row.sentiment)
+    named = str(row.sentiment or "").strip() or None
     if row.label is None or row.label == "":
         if named is None:
             raise CorpusError(f"{row.where}: clip {row.local_id!r} has no label")
         return sentiment_of_name(named, row.where), None
     polarity = polarity_of(row.label, row.where)
     if polarity is not None:
+        if named is not None and (sentiment_of_name(named, row.where) - 1) * polarity < 0:
+            raise CorpusError(
+                f"{row.where}: the polarity is {polarity:g} but the sentiment is {named!r}; mend what is wrong, or "
+                f"leave the sentiment out"
+            )
         return sentiment_of_polarity(polarity, labels), polarity
     sentiment = sentiment_of_name(str(row.label), row.where)
     if named is not None and sentiment_of_name(named, row.where) != sentiment:

@@ -61,6 +61,7 @@ class VignetteCorpus(Corpus):
             path = root / "vignettes.csv"
         super().__init__(path.parent if path else Path(str(files("msadg.corpora"))), labels)
         self._path = path
+        self._file = path or self.root / "vignettes_data" / "vignettes.csv"
 
     def _rows(self) -> Iterator[Row]:
         packaged = files("msadg.corpora") / "vignettes_data" / "vignettes.csv"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def read_index(folder: Path) -> Index:
         with np.load(folder / FILE_NAME, allow_pickle=False) as saved:
             if int(saved["journal_bytes"]) == journal_bytes:
                 return _from_arrays(saved)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, LookupError, zipfile.BadZipFile, zlib.error):
         pass  # No index, or not a whole one: the journal has everything that it would say.
     return index_of(*read_journal(folder))
 

@@ -64,7 +64,10 @@ class StoreWriter:
         self._sync_seconds = sync_seconds
         self._row_bytes = manifest.dim * np.dtype(manifest.dtype).itemsize
         self._pending: dict[str, Row | LostClip] = {}
-        path.mkdir(parents=True, exist_ok=True)
+        self._is_complete = False
+        """Whether the manifest on the disk has the counts of a complete store."""
+        with full_disk_told(path):
+            path.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path)
         self._descriptors = [self._lock]
         try:
@@ -127,6 +130,9 @@ class StoreWriter:
             StoreError: the disk is full.
         """
         if self._pending:
+            if self._is_complete:  # Its counts hold no longer.
+                self.manifest.write(self.path)
+                self._is_complete = False
             lines = b"".join(line_of(clip_id, entry) for clip_id, entry in self._pending.items())
             with self._undone_if_full(self._journal, self._journal_bytes, JOURNAL, len(lines)):
                 os.fsync(self._values)
@@ -158,7 +164,9 @@ class StoreWriter:
 
     def _open(self) -> None:
         if (self.path / MANIFEST).exists():
-            check_same_extractor(self.path, read_manifest(self.path), self.manifest)
+            stored = read_manifest(self.path)
+            check_same_extractor(self.path, stored, self.manifest)
+            self._is_complete = stored.clips is not None
         elif (self.path / JOURNAL).exists():
             raise StoreError(f"{self.path} has a journal but no {MANIFEST}; delete it and extract again")
         else:
@@ -167,14 +175,16 @@ class StoreWriter:
         self._end = max((e.first + e.steps for e in self._entries.values() if isinstance(e, Row)), default=0)
         self._values = self._opened(VALUES)
         self._journal = self._opened(JOURNAL)
-        flush_to_disk(self.path)
+        with full_disk_told(self.path):
+            flush_to_disk(self.path)
         check_values_are_whole(self.path, self._end, self._row_bytes)
         os.ftruncate(self._values, self._end * self._row_bytes)
         os.ftruncate(self._journal, self._journal_bytes)
         self._synced_at = time.monotonic()
 
     def _opened(self, name: str) -> int:
-        self._descriptors.append(os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666))
+        with full_disk_told(self.path / name):
+            self._descriptors.append(os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666))
         return self._descriptors[-1]
 
     def _close(self) -> None:
@@ -224,7 +234,8 @@ def check_values_are_whole(folder: Path, rows: int, row_bytes: int) -> None:
 
 
 def _locked(folder: Path) -> int:
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    with full_disk_told(folder / LOCK):
+        descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
