@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"msadg {arguments.verb}: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print(f"msadg {arguments.verb}: stopped; what was finished is saved, the same command goes on", file=sys.stderr)
+        again = "the same command with --resume goes on" if arguments.verb == "train" else "the same command goes on"
+        print(f"msadg {arguments.verb}: stopped; what was finished is saved, {again}", file=sys.stderr)
         return 130
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         print(f"msadg {arguments.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
