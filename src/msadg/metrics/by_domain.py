@@ -11,8 +11,6 @@ LOWER_IS_BETTER = frozenset({"ece", "brier", "nll", "mae"})
 HEADLINES = ("f1_macro", "accuracy", "balanced_accuracy", "ece", "brier", "nll", "mae", "corr")
 """The metrics that are summed up over domains; recalls by class are read domain by domain."""
 
-SUMMARIES = ("mean_target", "worst_target", "gap")
-
 
 def summarise_domains(
     metrics: Mapping[str, Mapping[str, float]],

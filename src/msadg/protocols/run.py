@@ -151,8 +151,7 @@ def train_run(
     with only_one(folder):
         open_run(folder, experiment, resume=resume)
         if (folder / MODEL_FILE).exists():
-            data = experiment.data
-            trained = replace(load_run(folder, stores=data.stores, data_root=data.data_root), experiment=experiment)
+            trained = _finished(folder, experiment, method)
         else:
             with num_threads(experiment.training.threads):
                 state = _fit(experiment, method, train_sets, folder, observers)
@@ -173,18 +172,19 @@ def _fit(
     observers: Sequence[Observer],
 ) -> TrainingState:
     config = experiment.training
+    train_clips = joined(train_sets)
     if config.class_prior == "uniform":
-        method.leave_out_prior(torch.from_numpy(joined(train_sets).sentiment))
+        method.leave_out_prior(torch.from_numpy(train_clips.sentiment))
     if isinstance(method, ClosedForm):
         started = time.monotonic()
-        fit_closed_form(method, joined(train_sets), _dev_sets(experiment), config.selection_metric)
+        fit_closed_form(method, train_clips, _dev_sets(experiment), config.selection_metric)
         return TrainingState(finished=True, seconds=time.monotonic() - started)
     fixed_epochs = None
     if experiment.selection == "leave_one_source_out":
         fixed_epochs = _epochs_by_leaving_one_out(experiment, train_sets, folder)
     trainer = Trainer(
         method,
-        joined(train_sets),
+        train_clips,
         _dev_sets(experiment),
         config,
         seed=experiment.seed,
@@ -244,7 +244,12 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
         data_root=data_root or experiment.data.data_root,
     )
     experiment = replace(experiment, data=data)
-    weights, meta = load_tensors(folder / MODEL_FILE)
     method = new_method(experiment, source_clips(experiment, "dev")[0].feature_dims)
+    return _finished(folder, experiment, method)
+
+
+def _finished(folder: Path, experiment: Experiment, method: Method) -> TrainedRun:
+    """The run of a folder that has its final weights, put into a method of its settings."""
+    weights, meta = load_tensors(folder / MODEL_FILE)
     load_weights(method, weights, where=str(folder / MODEL_FILE))
     return TrainedRun(experiment, method.eval(), TrainingState(**meta["state"]))
