@@ -6,6 +6,7 @@
     |-- SettingsError       a recipe or ``--set`` with an unknown key or a value out of range
     |-- CorpusError         a published file or manifest that is not what its card says
     |-- FeatureError        features that a model cannot take: NaN, inf, wrong width, wrong extractor
+    |-- MediaError          a video or sound that cannot be decoded, or shows nothing to extract
     |-- StoreError          a feature store that cannot be read, or written (a full disk)
     `-- RunError            a run folder that exists, is damaged, or does not fit its data
     MsadgWarning            something was skipped, clipped or repaired; says how often
@@ -56,6 +57,23 @@ class CorpusError(MsadgError):
 
 class FeatureError(MsadgError):
     """Features that a model cannot take."""
+
+
+class MediaError(MsadgError):
+    """A video or sound that cannot be decoded, or shows nothing to extract; a clip that raises it is a loss.
+
+    Args:
+        stage: where it stopped: ``open``, ``decode``, ``time``, ``face``, ``sound``, ``transcript``, ``import``.
+        reason: a sentence with what was met, and with the file's name.
+    """
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(reason)
+        self.stage = stage
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[MediaError], tuple[str, str]]:
+        return MediaError, (self.stage, self.reason)
 
 
 class StoreError(MsadgError):

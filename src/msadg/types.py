@@ -23,27 +23,53 @@ SENTIMENTS = ("negative", "neutral", "positive")
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word and when it was said."""
+
+    text: str
+    start_seconds: float
+    """On the time axis of the clip's file, like ``Clip.start_seconds``."""
+    end_seconds: float
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Utterance:
-    """A labelled unit: what one speaker says in one clip."""
+class Clip:
+    """What there is to read, hear and see of one clip, labelled or not."""
 
     clip_id: str
     """Never changes and is unique over all corpora: ``mosei/train/3aIQUQgawaI[4]``, ``meld/test/dia0_utt0``."""
+    text: str = ""
+    """The transcript; empty where there is none."""
+    words: tuple[Word, ...] = ()
+    """The transcript's words with their times, where they are known."""
+    start_seconds: float | None = None
+    """Where the clip starts in its file; None where the clip is a file of its own."""
+    end_seconds: float | None = None
+    clip_path: str | None = None
+    """Video or sound file, where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Utterance(Clip):
+    """A labelled clip: what one speaker says."""
+
     video_id: str
     """What the clip was cut from, a video or a dialogue: clips of one are not independent."""
-    text: str
-    """The transcript; empty where there is none."""
     split: Split
     sentiment: int
     """Index into SENTIMENTS."""
     polarity: float | None = None
     """In [-3, 3]; None where the corpus has classes only."""
     speaker: str | None = None
-    start_seconds: float | None = None
-    """Where the clip starts in its source video; None where the clip is a file of its own."""
-    end_seconds: float | None = None
-    clip_path: str | None = None
-    """Video file, where there is one."""
+
+
+TIME_MARKS = ("start_seconds", "end_seconds")
+"""Marks of every modality that knows when a step was: on the time axis of the clip's file; NaN where unknown."""
+
+FACE_MARKS = (*TIME_MARKS, "left", "top", "width", "height", "confidence", "track")
+"""Marks of a video step: the speaker's face box as shares of the upright frame's width and height, the detector's
+confidence in [0, 1], and the number of the track; NaN (track -1) where the speaker was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +79,8 @@ class Features:
     values: Float[np.ndarray, "time feature"]
     valid: Bool[np.ndarray, " time"]
     """False at steps without an observation (a frame without a face); their values are 0 and mean nothing."""
+    marks: Float[np.ndarray, "time mark"] | None = None
+    """What is known of each step beside its features: when it was, where the face was. Named by the extractor."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What every extractor is: from utterances to one sequence of feature vectors each."""
+"""What every extractor is: from clips to one sequence of feature vectors each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from msadg.types import Features, Utterance
+from msadg.types import Clip, Features
 
 JSON: TypeAlias = str | int | float | bool | list[Any] | dict[str, Any] | None
 """What a manifest can hold."""
@@ -17,14 +17,14 @@ class Loss:
     """Why one clip has no features."""
 
     stage: str
-    """Where it stopped: ``transcript``, ``decode``, ``face``, ``values`` ..."""
+    """Where it stopped: ``transcript``, ``open``, ``decode``, ``time``, ``face``, ``sound``, ``values``, ``worker``."""
     reason: str
     """A sentence with what was met."""
 
 
 @runtime_checkable
 class Extractor(Protocol):
-    """From a batch of utterances to their features; settings that change a number are in ``settings``."""
+    """From a batch of clips to their features; settings that change a number are in ``settings``."""
 
     @property
     def name(self) -> str:
@@ -56,10 +56,15 @@ class Extractor(Protocol):
         """How a store keeps the values: ``float16``, or ``int32`` for token ids."""
         ...
 
-    def extract(self, utterances: Sequence[Utterance]) -> Iterator[Features | Loss]:
-        """Yield the features of each utterance, in order; a Loss where a clip has none."""
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Names of what is kept of each step beside its features (``types.FACE_MARKS``); () for nothing."""
         ...
 
-    def input_of(self, utterance: Utterance) -> bytes:
-        """What is hashed to notice that a clip's input changed: the transcript, for text."""
+    def extract(self, clips: Sequence[Clip]) -> Iterator[Features | Loss]:
+        """Yield the features of each clip, in order; a Loss where a clip has none."""
+        ...
+
+    def input_of(self, clip: Clip) -> bytes:
+        """What is hashed to notice that a clip's input changed: the transcript, for text; the file, for video."""
         ...

@@ -46,7 +46,7 @@ from jaxtyping import Float, Int
 
 from msadg.errors import FeatureError, UnknownNameError
 from msadg.extraction.simulated_truth import SimulationConfig, generator_named
-from msadg.types import MODALITIES, SENTIMENTS, Features, Utterance
+from msadg.types import MODALITIES, SENTIMENTS, Clip, Features, Utterance
 
 SIGNAL_VARIANCE = 2 / 3
 """Variance of u in {-1, 0, 1} under equal classes."""
@@ -77,6 +77,7 @@ class SimulatedFeatures:
 
     version = "1"
     dtype = "float16"
+    marks: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -121,19 +122,20 @@ class SimulatedFeatures:
         }
         return dict(json.loads(json.dumps(settings)))
 
-    def input_of(self, utterance: Utterance) -> bytes:
+    def input_of(self, clip: Clip) -> bytes:
         """All that a clip's features are made of beside the settings: its id, its label, its text's evidence."""
+        utterance = _labelled(clip)
         evidence = None if self.text_evidence is None else self.text_evidence.fitted_to
         return json.dumps([utterance.clip_id, utterance.sentiment, evidence]).encode("utf-8")
 
-    def extract(self, utterances: Iterable[Utterance]) -> Iterator[Features]:
-        """Yield the features of each utterance, in order; every step is valid.
+    def extract(self, clips: Iterable[Clip]) -> Iterator[Features]:
+        """Yield the features of each clip, in order; every step is valid.
 
         Raises:
-            FeatureError: real text's evidence is missing for a clip.
+            FeatureError: a clip has no label, or real text's evidence is missing for it.
         """
-        for utterance in utterances:
-            yield self._features(utterance)
+        for clip in clips:
+            yield self._features(_labelled(clip))
 
     def _features(self, utterance: Utterance) -> Features:
         clip_id = utterance.clip_id
@@ -189,6 +191,12 @@ class SimulatedFeatures:
         for t in range(1, len(noise)):
             noise[t] += persistence * noise[t - 1]
         return noise
+
+
+def _labelled(clip: Clip) -> Utterance:
+    if not isinstance(clip, Utterance):
+        raise FeatureError(f"{clip.clip_id}: simulated features are drawn from a clip's label, and it has none")
+    return clip
 
 
 def text_evidence(

@@ -6,6 +6,7 @@ which an uncased tokenizer lowers by itself; for a cased encoder there is ``lowe
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -19,7 +20,8 @@ from torch import Tensor
 from msadg.errors import FeatureError, MsadgWarning
 from msadg.extraction.extractor import JSON, Loss
 from msadg.extraction.pretrained import identity_of, load_config, load_encoder, load_tokenizer, short_name
-from msadg.types import Features, Utterance
+from msadg.extraction.transcripts.word_times import token_times
+from msadg.types import TIME_MARKS, Clip, Features
 
 __all__ = ["TextEncoder", "TextTokens", "load_encoder"]
 
@@ -41,6 +43,7 @@ class TextTokens:
     modality = "text"
     version = "1"
     dtype = "int32"
+    marks: tuple[str, ...] = TIME_MARKS
 
     def __init__(
         self, model: str, *, max_tokens: int = 512, lowercase: bool = False, revision: str | None = None
@@ -74,34 +77,52 @@ class TextTokens:
         positions = getattr(self._config, "max_position_embeddings", None) or self._asked_tokens
         return int(min(self._asked_tokens, self._tokenizer.model_max_length, positions))
 
-    def input_of(self, utterance: Utterance) -> bytes:
-        """The transcript."""
-        return utterance.text.encode("utf-8")
+    def input_of(self, clip: Clip) -> bytes:
+        """The transcript, and the times of its words where they are known."""
+        return clip.text.encode("utf-8") + (repr(clip.words).encode("utf-8") if clip.words else b"")
 
-    def extract(self, utterances: Sequence[Utterance]) -> Iterator[Features | Loss]:
-        """Yield the token ids of each utterance; a Loss for an empty transcript."""
-        for ids in self._token_ids(utterances):
+    def extract(self, clips: Sequence[Clip]) -> Iterator[Features | Loss]:
+        """Yield the token ids of each clip; a Loss for an empty transcript."""
+        for clip, ids in zip(clips, self._token_ids(clips), strict=True):
             # Exact: no vocabulary comes near 2^24, up to which float32 holds every integer.
             values = np.array(ids, np.float32).reshape(-1, 1)
-            yield Features(values, np.ones(len(ids), bool)) if ids else EMPTY
+            yield Features(values, np.ones(len(ids), bool), self._times(clip, len(ids))) if ids else EMPTY
 
-    def _token_ids(self, utterances: Sequence[Utterance]) -> list[list[int]]:
+    def tokens_of(self, text: str) -> list[str]:
+        """Return the tokens of a transcript as the encoder's vocabulary writes them: one for each step."""
+        (ids,) = self._token_ids([Clip(clip_id="", text=text)])
+        return list(self._tokenizer.convert_ids_to_tokens(ids))
+
+    def _times(self, clip: Clip, num_tokens: int) -> Float[np.ndarray, "token 2"]:
+        """When each token was said; NaN where the words have no times."""
+        if not clip.words:
+            return np.full((num_tokens, 2), math.nan, np.float32)
+        text = self._text_of(clip)
+        encoded = self._tokenizer(
+            text, truncation=True, max_length=self.max_tokens, return_offsets_mapping=True, verbose=False
+        )
+        return token_times(text, clip.words, encoded["offset_mapping"]).astype(np.float32)
+
+    def _text_of(self, clip: Clip) -> str:
+        return clip.text.lower() if self.lowercase else clip.text
+
+    def _token_ids(self, clips: Sequence[Clip]) -> list[list[int]]:
         """Return the ids of each transcript, special tokens included; [] for an empty one."""
-        texts = [utterance.text.lower() if self.lowercase else utterance.text for utterance in utterances]
+        texts = [self._text_of(clip) for clip in clips]
         if not texts:
             return []
         encoded = self._tokenizer(texts, truncation=True, max_length=self.max_tokens)["input_ids"]
-        self._warn_of_cuts([at for at, ids in enumerate(encoded) if len(ids) == self.max_tokens], utterances, texts)
+        self._warn_of_cuts([at for at, ids in enumerate(encoded) if len(ids) == self.max_tokens], clips, texts)
         return [ids if text.strip() else [] for ids, text in zip(encoded, texts, strict=True)]
 
-    def _warn_of_cuts(self, suspects: list[int], utterances: Sequence[Utterance], texts: list[str]) -> None:
+    def _warn_of_cuts(self, suspects: list[int], clips: Sequence[Clip], texts: list[str]) -> None:
         lengths = {at: len(self._tokenizer(texts[at], verbose=False)["input_ids"]) for at in suspects}
         cut = {at: length for at, length in lengths.items() if length > self.max_tokens}
         if cut:
             at, length = next(iter(cut.items()))
             message = (
                 f"{len(cut)} of {len(texts)} transcripts were cut to {self.max_tokens} tokens "
-                f"(first: {utterances[at].clip_id}, {length} tokens)"
+                f"(first: {clips[at].clip_id}, {length} tokens)"
             )
             warnings.warn(MsadgWarning(message), stacklevel=4)
 
@@ -155,16 +176,17 @@ class TextEncoder(TextTokens):
         """Width of the encoder's hidden states."""
         return int(self._config.hidden_size)
 
-    def extract(self, utterances: Sequence[Utterance]) -> Iterator[Features | Loss]:
-        """Yield the hidden states of each utterance; a Loss for an empty transcript."""
-        ids = self._token_ids(utterances)
+    def extract(self, clips: Sequence[Clip]) -> Iterator[Features | Loss]:
+        """Yield the hidden states of each clip; a Loss for an empty transcript."""
+        ids = self._token_ids(clips)
         made: list[Features | Loss] = [EMPTY] * len(ids)
         by_length = sorted((at for at in range(len(ids)) if ids[at]), key=lambda at: len(ids[at]))
         for start in range(0, len(by_length), self.batch_size):
             batch = by_length[start : start + self.batch_size]
             for at, states in zip(batch, self._hidden_states([ids[at] for at in batch]).numpy(), strict=True):
                 num_tokens = len(ids[at])
-                made[at] = Features(states[:num_tokens].copy(), np.ones(num_tokens, bool))
+                times = self._times(clips[at], num_tokens)
+                made[at] = Features(states[:num_tokens].copy(), np.ones(num_tokens, bool), times)
         yield from made
 
     @torch.inference_mode()

@@ -1,0 +1,1 @@
+"""What is said: recognised speech, and when each word was."""
