@@ -1,0 +1,1 @@
+"""Video and sound files: opened safely, decoded once, on one time axis."""
