@@ -1,0 +1,1 @@
+"""Faces in frames: finding them, following them, choosing who speaks, bringing a face into one pose."""
