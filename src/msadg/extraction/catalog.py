@@ -1,0 +1,91 @@
+"""The extractors by name, and how a name with options is written.
+
+``hog`` is an extractor; ``hog:rate=10,detector=yunet`` the same with options, its fields of ``Config``. The same words
+go into ``msadg extract --video``, a recipe's ``data.features.video`` and a run's settings, so that whoever has a run
+can make its features again. Text has no options: its name is that of an encoder.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from msadg.errors import UnknownNameError, UsageError
+from msadg.extraction.clipwise import ClipExtractor
+from msadg.settings import settings_from
+from msadg.types import MODALITIES
+
+EXTRACTORS: dict[str, dict[str, str]] = {
+    "audio": {
+        "logmel": "msadg.extraction.audio.logmel:LogMel",
+        "acoustic": "msadg.extraction.audio.acoustic:Acoustic",
+        "speech": "msadg.extraction.audio.speech:SpeechEncoder",
+    },
+    "video": {
+        "hog": "msadg.extraction.video.hog:Hog",
+        "vggface2": "msadg.extraction.video.vggface2:VGGFace2",
+        "openface": "msadg.extraction.video.imported:OpenFace",
+        "facet": "msadg.extraction.video.imported:Facet",
+    },
+}
+"""Modality -> name -> module:class, a ClipExtractor."""
+
+
+@dataclass(frozen=True)
+class ExtractorSpec:
+    """An extractor's name and options, as written.
+
+    Example:
+        >>> spec = ExtractorSpec.parse("video", "hog:rate=10,detector=yunet")
+        >>> spec.name, spec.options, spec.folder
+        ('hog', (('rate', '10'), ('detector', 'yunet')), 'video-hog-detector=yunet-rate=10')
+    """
+
+    modality: str
+    name: str
+    options: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, modality: str, text: str) -> ExtractorSpec:
+        """Read ``name`` or ``name:option=value,option=value``.
+
+        Raises:
+            UsageError: an option without a value.
+        """
+        name, _, rest = text.partition(":")
+        options = []
+        for part in filter(None, (piece.strip() for piece in rest.split(","))):
+            key, equals, value = part.partition("=")
+            if not equals or not value:
+                raise UsageError(
+                    f"{modality} extractor {text!r}: option {part!r} has no value; write {name}:option=value"
+                )
+            options.append((key.strip(), value.strip()))
+        return cls(modality, name.strip(), tuple(options))
+
+    @property
+    def folder(self) -> str:
+        """Name of its store's folder; a file among the options goes in by its name."""
+        parts = [f"{key}={Path(value).name if '/' in value else value}" for key, value in sorted(self.options)]
+        return re.sub(r"[^\w.=+-]", "_", "-".join([self.modality, self.name, *parts]))
+
+
+def make_extractor(modality: str, text: str) -> ClipExtractor:
+    """Return the extractor of video or sound that ``text`` names; nothing heavy is loaded yet.
+
+    Raises:
+        UnknownNameError: no such modality or extractor.
+        SettingsError: an option that it does not have or cannot take.
+    """
+    if modality not in EXTRACTORS:
+        raise UnknownNameError("modality with extractors", modality, [m for m in MODALITIES if m in EXTRACTORS])
+    spec = ExtractorSpec.parse(modality, text)
+    if spec.name not in EXTRACTORS[modality]:
+        raise UnknownNameError(f"{modality} extractor", spec.name, [*EXTRACTORS[modality], "simulated"])
+    module, _, attribute = EXTRACTORS[modality][spec.name].partition(":")
+    kind: type[ClipExtractor] = getattr(importlib.import_module(module), attribute)
+    config: Any = settings_from(kind.Config, dict(spec.options), where=f"{modality} extractor {text!r}")
+    return kind(config, name=spec.folder)

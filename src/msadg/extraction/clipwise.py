@@ -1,0 +1,101 @@
+"""What extractors of video and sound share: each clip is worked on by itself, so clips can go to other processes."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from msadg.errors import MediaError
+from msadg.extraction.extractor import JSON, Loss
+from msadg.types import TIME_MARKS, Clip, Features
+
+
+class ClipExtractor(ABC):
+    """An extractor whose features of a clip depend on nothing but that clip and the settings.
+
+    Sent to another process, it takes its settings along and loads what it needs there.
+
+    Args:
+        config: an instance of the class's ``Config``.
+        name: of its store, ``video-hog``, where options are part of it; None for the class's own.
+    """
+
+    modality: ClassVar[str]
+    kind: ClassVar[str]
+    """Its name in the catalogue: ``hog``."""
+    version: ClassVar[str]
+    Config: ClassVar[type]
+    dtype = "float16"
+    marks: tuple[str, ...] = TIME_MARKS
+
+    def __init__(self, config: Any = None, *, name: str | None = None) -> None:
+        self.config = config if config is not None else self.Config()
+        self.name = name or f"{self.modality}-{self.kind}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.config, self.name)
+
+    @property
+    def settings(self) -> Mapping[str, JSON]:
+        """Every setting of the config; a subclass adds the identity of its weights."""
+        return asdict(self.config)
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Width of a feature vector."""
+
+    @abstractmethod
+    def features_of(self, clip: Clip) -> Features:
+        """Return the features of one clip, with a row of marks for each step.
+
+        Raises:
+            MediaError: the clip has none; its stage and reason become the clip's Loss.
+        """
+
+    def extract(self, clips: Sequence[Clip]) -> Iterator[Features | Loss]:
+        """Yield the features of each clip, in order; a Loss where a clip has none."""
+        for clip in clips:
+            yield self.extract_one(clip)
+
+    def extract_one(self, clip: Clip) -> Features | Loss:
+        """Return the features of a clip, or why it has none."""
+        if clip.clip_path is None:
+            return Loss("open", "the corpus names no file for this clip")
+        try:
+            return self.features_of(clip)
+        except MediaError as error:
+            return Loss(error.stage, error.reason)
+
+    def input_of(self, clip: Clip) -> bytes:
+        """The content of the clip's file and its times in it."""
+        return repr((hash_of_file(clip.clip_path), clip.start_seconds, clip.end_seconds)).encode()
+
+
+def _rebuilt(kind: type[ClipExtractor], config: Any, name: str) -> ClipExtractor:
+    return kind(config, name=name)
+
+
+def hash_of_file(path: str | Path | None) -> str:
+    """Return the SHA-256 of a file's content; a word saying so where there is none."""
+    if path is None:
+        return "no file"
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return "missing"
+    return _hash_of_content(str(path), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hash_of_content(path: str, _size: int, _changed: int) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
