@@ -23,6 +23,7 @@ class WordLengths:
     version = "1"
     dim = 2
     dtype = "float16"
+    marks = ()
 
     def __init__(self, *, name="text-words", **settings):
         self.name = name

@@ -249,3 +249,95 @@ def test_a_disk_too_full_to_begin_is_told(tmp_path, monkeypatch, name):
     monkeypatch.setattr(os, "mkdir", full(os.mkdir))
     with pytest.raises(StoreError, match=rf"{name}: the disk is full"):
         StoreWriter(tmp_path / "s", MADE_BY)
+
+
+MARKED = Manifest(
+    extractor="video-made-up", modality="video", version="1", settings={}, dim=2, marks=("start_seconds", "track")
+)
+
+
+def marked(*marks):
+    return Features(
+        np.ones((len(marks), 2), np.float32), np.ones(len(marks), bool), np.array(marks, float).reshape(-1, 2)
+    )
+
+
+def test_marks_come_back_rounded_to_float32_with_what_is_unknown(tmp_path):
+    with StoreWriter(tmp_path / "s", MARKED) as writer:
+        writer.add("a", marked([0.2, 1], [0.4, np.nan]))
+        writer.add("b", marked())
+        writer.add("c", marked([1e9, -1]))
+    store = Store(tmp_path / "s")
+    assert store.manifest.marks == ("start_seconds", "track")
+    # 0.2 and 0.4 in single precision, by IEEE 754: 0x3E4CCCCD, 0x3ECCCCCD
+    np.testing.assert_array_equal(store.marks("a"), [[0.20000000298023224, 1], [0.4000000059604645, np.nan]])
+    np.testing.assert_array_equal(store.features("c").marks, [[1e9, -1]])
+    assert store.features("b").marks.shape == (0, 2)
+    assert (tmp_path / "s" / "marks.bin").stat().st_size == 3 * 2 * 4
+
+
+def test_a_store_without_marks_is_as_it_was_before_there_were_any(tmp_path):
+    with StoreWriter(tmp_path / "s", MADE_BY) as writer:
+        writer.add("a", features([1, 2]))
+    assert sorted(bytes_of(tmp_path / "s")) == [".lock", "journal.jsonl", "manifest.json", "values.bin"]
+    assert b"marks" not in bytes_of(tmp_path / "s")["manifest.json"]
+    assert Store(tmp_path / "s").marks("a") is None
+    assert Store(tmp_path / "s").features("a").marks is None
+
+
+def test_marks_are_no_part_of_the_digest_but_must_be_the_same(tmp_path):
+    bare = Manifest(extractor="video-made-up", modality="video", version="1", settings={}, dim=2)
+    assert MARKED.digest == bare.digest
+    with StoreWriter(tmp_path / "s", MARKED) as writer:
+        writer.add("a", marked([0, 1]))
+    with pytest.raises(StoreError, match=r"marks is \('start_seconds', 'track'\) there and \(\) here"):
+        StoreWriter(tmp_path / "s", bare)
+
+
+@pytest.mark.parametrize(
+    ("marks", "told"),
+    [
+        (None, r"marks of 2 steps x 0; video-made-up says that it marks 2 steps with start_seconds, track"),
+        (np.zeros((2, 3)), r"marks of 2 steps x 3"),
+    ],
+)
+def test_marks_that_are_missing_or_others_are_refused(tmp_path, marks, told):
+    one = Features(np.ones((2, 2), np.float32), np.ones(2, bool), marks)
+    with StoreWriter(tmp_path / "s", MARKED) as writer, pytest.raises(FeatureError, match=told):
+        writer.add("a", one)
+    assert len(Store(tmp_path / "s")) == 0
+
+
+def test_surplus_marks_are_cut_off_and_missing_ones_are_told(tmp_path):
+    with StoreWriter(tmp_path / "s", MARKED) as writer:
+        writer.add("a", marked([0, 1], [2, 3]))
+    whole = bytes_of(tmp_path / "s")
+    with (tmp_path / "s" / "marks.bin").open("ab") as file:
+        file.write(b"\x01\x02\x03")
+    with StoreWriter(tmp_path / "s", MARKED):
+        pass
+    assert bytes_of(tmp_path / "s") == whole
+    (tmp_path / "s" / "marks.bin").write_bytes(whole["marks.bin"][:-1])
+    with pytest.raises(StoreError, match=r"marks\.bin holds 1 whole steps, its journal speaks of 2"):
+        Store(tmp_path / "s")
+
+
+def test_a_disk_full_at_the_marks_leaves_no_clip_by_halves(tmp_path, monkeypatch):
+    writer = StoreWriter(tmp_path / "s", MARKED, sync_seconds=1e9)
+    writer.add("a", marked([0, 1]))
+    real_write = os.write
+
+    def write(descriptor, content):
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "marks.bin":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real_write(descriptor, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with pytest.raises(StoreError, match=r"marks\.bin: the disk is full"):
+            writer.add("b", marked([2, 3]))
+    with writer:
+        writer.add("c", marked([4, 5]))
+    assert Store(tmp_path / "s").marks("c").tolist() == [[4, 5]]
+    assert Store(tmp_path / "s").clip_ids == ("a", "c")
+    assert len(Store(tmp_path / "s").values) == 2

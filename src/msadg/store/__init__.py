@@ -1,7 +1,9 @@
 """Features on disk: written so that a crash loses nothing finished, read without loading what is not asked for.
 
 A store is a folder: ``manifest.json`` (what made the features), ``values.bin`` (all steps of all clips, one after the
-other), ``journal.jsonl`` (one line a finished or lost clip) and, once complete, ``index.npz`` (the journal as arrays).
+other), ``marks.bin`` (when and where each step was, for extractors that know), ``journal.jsonl`` (one line a finished
+or lost clip) and, once complete, ``index.npz`` (the journal as arrays). ``losses.csv`` tells people which clips were
+lost, and why.
 """
 
 from msadg.store.fill import fill_store

@@ -1,78 +1,107 @@
-"""Fill a feature store with what an extractor makes of some utterances, going on where an earlier run stopped."""
+"""Fill a feature store with what an extractor makes of some clips, going on where an earlier run stopped."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
-from msadg.errors import StoreError
-from msadg.extraction.extractor import Extractor, Loss
+from msadg.errors import MsadgError, StoreError
+from msadg.extraction.clipwise import ClipExtractor
+from msadg.extraction.engines.engine import Engine, make_engine
+from msadg.extraction.extractor import Extractor
+from msadg.store.in_turn import keep, store_in_turn
+from msadg.store.losses import write_losses
 from msadg.store.manifest import FILE_NAME as MANIFEST
 from msadg.store.manifest import Manifest, check_same_extractor
 from msadg.store.reader import Store
-from msadg.store.values import UnusableValuesError
 from msadg.store.writer import StoreWriter, hash_input
-from msadg.types import Features, Utterance
+from msadg.types import Clip
 
 
 def fill_store(
     path: Path,
-    utterances: Sequence[Utterance],
+    clips: Sequence[Clip],
     extractor: Extractor,
     *,
     progress: Callable[[int, int], None] | None = None,
     chunk: int = 64,
     overwrite: bool = False,
     retry_lost: bool = False,
+    engine: Engine | None = None,
 ) -> Store:
-    """Return the store in ``path`` once it has all of ``utterances``; only what is missing is extracted.
+    """Return the store in ``path`` once it has all of ``clips``; only what is missing is extracted.
 
-    An interrupted fill that is run again ends with the same bytes as one that was not: clips are stored in the order
-    given, and whole chunks at a time.
+    An interrupted fill that is run again ends with the same bytes as one that was not, and so does one with more
+    workers: clips are stored in the order given. Those without features are listed in ``losses.csv``.
 
     Args:
         path: folder of the store; made if there is none.
-        utterances: what to extract, each clip id once.
-        extractor: turns a chunk of utterances into features. A clip whose values are NaN, inf or too large for the
-            store is written down as lost.
-        progress: called with clips done and clips in all, at the start and after each chunk.
-        chunk: clips extracted at once, and at most lost by a crash; small for a slow extractor.
+        clips: what to extract, each clip id once.
+        extractor: turns clips into features. A clip whose values are NaN, inf or too large for the store is written
+            down as lost.
+        progress: called with clips done and clips in all, at the start and after each clip (or chunk).
+        chunk: for an extractor that takes many clips at once: how many, and at most lost by a crash.
         overwrite: extract a clip anew whose input changed, instead of stopping.
         retry_lost: try again the clips that an earlier run lost.
+        engine: who works on the clips of a ClipExtractor; None is this process. A crash loses at most the clips that
+            its workers had in hand.
 
     Raises:
         StoreError: see StoreWriter; a clip id that comes twice; an input that changed, without ``overwrite``.
-        FeatureError: the extractor's features are not as wide as it says.
+        FeatureError: the extractor's features or marks are not as wide as it says.
     """
-    inputs = {utterance.clip_id: hash_input(extractor.input_of(utterance)) for utterance in utterances}
-    if len(inputs) < len(utterances):
-        clip_ids = sorted(utterance.clip_id for utterance in utterances)
-        twice = next(a for a, b in pairwise(clip_ids) if a == b)
-        raise StoreError(f"{path}: {twice!r} comes more than once; a clip id stands for one clip")
-    tell = progress or (lambda _done, _total: None)
-    store = None if retry_lost else _filled(path, inputs, Manifest.of(extractor))
+    inputs = _inputs_of(path, clips, extractor)
+    manifest = Manifest.of(extractor)
+    count = _Count(len(inputs), progress or (lambda _done, _total: None))
+    store = None if retry_lost else _filled(path, inputs, manifest)
     if store is not None:
-        tell(len(inputs), len(inputs))
+        count.add(len(inputs))
         return store
-    with StoreWriter(path, Manifest.of(extractor), overwrite=overwrite, sync_seconds=math.inf) as writer:
+    with (
+        _losses_written(path, clips),
+        StoreWriter(path, manifest, overwrite=overwrite, sync_seconds=math.inf) as writer,
+    ):
         done = {clip_id for clip_id, sha256 in inputs.items() if writer.finished(clip_id, sha256)}
         if retry_lost:
             done = {clip_id for clip_id in done if not writer.is_lost(clip_id)}
-        num_done = len(done)
-        tell(num_done, len(inputs))
-        # The chunks are those of an uninterrupted run: an encoder's last bits depend on what it is batched with.
-        for start in range(0, len(utterances), chunk):
-            todo = [u for u in utterances[start : start + chunk] if u.clip_id not in done]
-            if not todo:
-                continue
-            for utterance, features in zip(todo, extractor.extract(todo), strict=True):
-                _keep(writer, utterance.clip_id, features, inputs[utterance.clip_id])
-            writer.sync()
-            num_done += len(todo)
-            tell(num_done, len(inputs))
+        count.add(len(done))
+        if isinstance(extractor, ClipExtractor):
+            store_in_turn(
+                writer,
+                [clip for clip in clips if clip.clip_id not in done],
+                extractor,
+                engine or make_engine(workers=1),
+                inputs,
+                with_losses=not retry_lost,
+                finished=count.add,
+            )
+        else:
+            _store_chunks(writer, clips, extractor, inputs, done, chunk, count)
     return Store(path)
+
+
+class _Count:
+    """How many clips are done, told to whoever wants to know."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None]) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+        self._is_told = False
+
+    def add(self, number: int) -> None:
+        if number or not self._is_told:
+            self._done, self._is_told = self._done + number, True
+            self._progress(self._done, self._total)
+
+
+def _inputs_of(path: Path, clips: Sequence[Clip], extractor: Extractor) -> dict[str, str]:
+    inputs = {clip.clip_id: hash_input(extractor.input_of(clip)) for clip in clips}
+    if len(inputs) < len(clips):
+        twice = next(a for a, b in pairwise(sorted(clip.clip_id for clip in clips)) if a == b)
+        raise StoreError(f"{path}: {twice!r} comes more than once; a clip id stands for one clip")
+    return inputs
 
 
 def _filled(path: Path, inputs: Mapping[str, str], manifest: Manifest) -> Store | None:
@@ -85,11 +114,35 @@ def _filled(path: Path, inputs: Mapping[str, str], manifest: Manifest) -> Store 
     return store if store.is_complete and has_all else None
 
 
-def _keep(writer: StoreWriter, clip_id: str, features: Features | Loss, sha256: str) -> None:
-    if isinstance(features, Loss):
-        writer.lose(clip_id, features.stage, features.reason, input_sha256=sha256)
-        return
+@contextmanager
+def _losses_written(path: Path, clips: Sequence[Clip]) -> Iterator[None]:
+    """Write the table of losses when the block is left, also when it was interrupted."""
     try:
-        writer.add(clip_id, features, input_sha256=sha256)
-    except UnusableValuesError as error:
-        writer.lose(clip_id, "values", error.what, input_sha256=sha256)
+        yield
+    except StoreError:
+        raise  # Not our store, or no room for another file.
+    except BaseException:
+        with suppress(MsadgError, OSError):  # The first error is the one to tell.
+            write_losses(path, clips, Store(path))
+        raise
+    write_losses(path, clips, Store(path))
+
+
+def _store_chunks(
+    writer: StoreWriter,
+    clips: Sequence[Clip],
+    extractor: Extractor,
+    inputs: Mapping[str, str],
+    done: set[str],
+    chunk: int,
+    count: _Count,
+) -> None:
+    # The chunks are those of an uninterrupted run: an encoder's last bits depend on what it is batched with.
+    for start in range(0, len(clips), chunk):
+        todo = [clip for clip in clips[start : start + chunk] if clip.clip_id not in done]
+        if not todo:
+            continue
+        for clip, outcome in zip(todo, extractor.extract(todo), strict=True):
+            keep(writer, clip.clip_id, outcome, inputs[clip.clip_id])
+        writer.sync()
+        count.add(len(todo))

@@ -31,6 +31,8 @@ class Manifest:
     """Features a step."""
     dtype: str = "float16"
     """One of DTYPES, as on disk."""
+    marks: tuple[str, ...] = ()
+    """Names of what is kept of each step beside its features, in the order of their columns."""
     clips: int | None = None
     """Clips with features; None, as the three below, until the store is complete."""
     steps: int | None = None
@@ -55,6 +57,7 @@ class Manifest:
             settings=extractor.settings,
             dim=extractor.dim,
             dtype=extractor.dtype,
+            marks=extractor.marks,
         )
 
     @property
@@ -78,6 +81,8 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write the manifest into a store's folder, whole or not at all."""
         fields = {"format": FORMAT, **asdict(self), "digest": self.digest}
+        if not self.marks:  # As it was before there were any.
+            del fields["marks"]
         write_text(folder / FILE_NAME, json.dumps(fields, indent=2) + "\n")
 
 
@@ -93,7 +98,7 @@ def read_manifest(folder: Path) -> Manifest:
         written_as, digest = fields.pop("format"), fields.pop("digest")
         if written_as != FORMAT:
             raise StoreError(f"{path}: written as format {written_as}, this msadg reads {FORMAT}; extract again")
-        manifest = Manifest(**fields)
+        manifest = Manifest(**{**fields, "marks": tuple(fields.get("marks", ()))})
     except FileNotFoundError:
         raise StoreError(f"{folder} is no feature store: it has no {FILE_NAME}; `msadg extract` makes one") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

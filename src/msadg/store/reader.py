@@ -14,7 +14,7 @@ from msadg.extraction.extractor import Loss
 from msadg.store.index import read_index
 from msadg.store.journal import Row
 from msadg.store.manifest import read_manifest
-from msadg.store.writer import VALUES, check_values_are_whole
+from msadg.store.writer import MARKS, VALUES, check_rows_are_whole
 from msadg.types import Features
 
 
@@ -35,7 +35,7 @@ class Store:
         self.dtype = np.dtype(self.manifest.dtype)
         self._index = read_index(path)
         self._position = {clip_id: at for at, clip_id in enumerate(self._index.clip_ids)}
-        check_values_are_whole(path, self._index.end, self.dim * self.dtype.itemsize)
+        check_rows_are_whole(path, self._index.end, self.manifest)
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
         return Store, (self.path,)
@@ -80,10 +80,17 @@ class Store:
     @cached_property
     def values(self) -> Float[np.ndarray, "row feature"] | Int[np.ndarray, "row feature"]:
         """All steps of all clips, one after the other, as they lie on the disk; reading only."""
-        shape = (self._index.end, self.dim)
+        return self._mapped(VALUES, self.dtype, self.dim)
+
+    @cached_property
+    def _marks(self) -> Float[np.ndarray, "row mark"]:
+        return self._mapped(MARKS, np.dtype(np.float32), len(self.manifest.marks))
+
+    def _mapped(self, name: str, dtype: np.dtype, width: int) -> np.ndarray:
+        shape = (self._index.end, width)
         if 0 in shape:
-            return np.zeros(shape, self.dtype)  # An empty file cannot be mapped.
-        return np.asarray(np.memmap(self.path / VALUES, self.dtype, mode="r", shape=shape))
+            return np.zeros(shape, dtype)  # An empty file cannot be mapped.
+        return np.asarray(np.memmap(self.path / name, dtype, mode="r", shape=shape))
 
     def row(self, clip_id: str) -> Row:
         """Return where a clip's steps lie.
@@ -126,7 +133,16 @@ class Store:
         valid = np.ones(row.steps, bool)
         for start, stop in row.invalid:
             valid[start:stop] = False
-        return Features(values.astype(np.float32) if self.dtype.kind == "i" else values, valid)
+        return Features(values.astype(np.float32) if self.dtype.kind == "i" else values, valid, self.marks(clip_id))
+
+    def marks(self, clip_id: str) -> Float[np.ndarray, "time mark"] | None:
+        """Return what is known of each step of a clip, in the columns that ``manifest.marks`` names; None for nothing.
+
+        Raises:
+            StoreError: the store has no such clip.
+        """
+        row = self.row(clip_id)
+        return self._marks[row.first : row.first + row.steps] if self.manifest.marks else None
 
     def _position_of(self, clip_id: str) -> int:
         at = self._position.get(clip_id)

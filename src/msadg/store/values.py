@@ -1,9 +1,9 @@
-"""The values of a clip as a store keeps them, checked at the door."""
+"""The values and marks of a clip as a store keeps them, checked at the door."""
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float, Shaped
 
 from msadg.errors import FeatureError
 from msadg.store.manifest import Manifest
@@ -49,6 +49,22 @@ def stored_values(
             where, f"step {step} is {wrong} ({(~finite).sum()} of {len(values)} steps are NaN or inf)"
         )
     return _cast(values, np.dtype(manifest.dtype), where), _ranges(~features.valid)
+
+
+def stored_marks(features: Features, manifest: Manifest, *, where: str) -> Float[np.ndarray, "time mark"]:
+    """Return a clip's marks as float32, NaN where nothing is known; no columns where the store has no marks.
+
+    Raises:
+        FeatureError: there are others than the store keeps, or not one row a step.
+    """
+    marks = features.marks if features.marks is not None else np.zeros((len(features.values), 0))
+    expected = (len(features.values), len(manifest.marks))
+    if marks.shape != expected:
+        raise FeatureError(
+            f"{where} has marks of {marks.shape[0]} steps x {marks.shape[1]}; {manifest.extractor} says that it marks "
+            f"{expected[0]} steps with {', '.join(manifest.marks) or 'nothing'}: a fault of the extractor"
+        )
+    return marks.astype(np.float32)
 
 
 def _cast(values: np.ndarray, dtype: np.dtype, where: str) -> np.ndarray:

@@ -26,10 +26,12 @@ from msadg.store.journal import FILE_NAME as JOURNAL
 from msadg.store.journal import LostClip, Row, line_of, read_journal
 from msadg.store.manifest import FILE_NAME as MANIFEST
 from msadg.store.manifest import Manifest, check_same_extractor, read_manifest
-from msadg.store.values import stored_values
+from msadg.store.values import stored_marks, stored_values
 from msadg.types import Features
 
 VALUES = "values.bin"
+MARKS = "marks.bin"
+"""float32, a row for each of the values; only in a store whose extractor marks its steps."""
 LOCK = ".lock"
 
 
@@ -62,7 +64,7 @@ class StoreWriter:
         self.overwrite = overwrite
         """Whether a clip whose input changed is stored anew instead of refused."""
         self._sync_seconds = sync_seconds
-        self._row_bytes = manifest.dim * np.dtype(manifest.dtype).itemsize
+        self._row_bytes = row_bytes(manifest)
         self._pending: dict[str, Row | LostClip] = {}
         self._is_complete = False
         """Whether the manifest on the disk has the counts of a complete store."""
@@ -101,17 +103,19 @@ class StoreWriter:
         """Append the features of a clip.
 
         Raises:
-            FeatureError: wrong width.
+            FeatureError: wrong width, or not the marks that the manifest names.
             UnusableValuesError: (a FeatureError) NaN, inf, or too large for the store's type.
             StoreError: the clip is stored already, or the disk is full.
         """
         before = self._pending.get(clip_id) or self._entries.get(clip_id)
         if isinstance(before, Row) and (not self.overwrite or before.input_sha256 == input_sha256):
             raise StoreError(f"{self.path}: {clip_id} is stored already; a clip id stands for one clip")
-        values, invalid = stored_values(features, self.manifest, where=f"{self.path}: {clip_id}")
-        content = values.tobytes()
-        with self._undone_if_full(self._values, self._end * self._row_bytes, VALUES, len(content)):
-            _write_all(self._values, content)
+        where = f"{self.path}: {clip_id}"
+        values, invalid = stored_values(features, self.manifest, where=where)
+        content = {VALUES: values.tobytes(), MARKS: stored_marks(features, self.manifest, where=where).tobytes()}
+        for name, descriptor in self._rows.items():
+            with self._undone_if_full(descriptor, self._end * self._row_bytes[name], name, len(content[name])):
+                _write_all(descriptor, content[name])
         self._pending[clip_id] = Row(self._end, len(values), input_sha256, invalid)
         self._end += len(values)
         self._sync_if_due()
@@ -135,7 +139,8 @@ class StoreWriter:
                 self._is_complete = False
             lines = b"".join(line_of(clip_id, entry) for clip_id, entry in self._pending.items())
             with self._undone_if_full(self._journal, self._journal_bytes, JOURNAL, len(lines)):
-                os.fsync(self._values)
+                for descriptor in self._rows.values():
+                    os.fsync(descriptor)
                 _write_all(self._journal, lines)
                 os.fsync(self._journal)
             self._journal_bytes += len(lines)
@@ -173,12 +178,13 @@ class StoreWriter:
             self.manifest.write(self.path)
         self._entries, self._journal_bytes = read_journal(self.path)
         self._end = max((e.first + e.steps for e in self._entries.values() if isinstance(e, Row)), default=0)
-        self._values = self._opened(VALUES)
+        self._rows = {name: self._opened(name) for name in self._row_bytes}
         self._journal = self._opened(JOURNAL)
         with full_disk_told(self.path):
             flush_to_disk(self.path)
-        check_values_are_whole(self.path, self._end, self._row_bytes)
-        os.ftruncate(self._values, self._end * self._row_bytes)
+        check_rows_are_whole(self.path, self._end, self.manifest)
+        for name, descriptor in self._rows.items():
+            os.ftruncate(descriptor, self._end * self._row_bytes[name])
         os.ftruncate(self._journal, self._journal_bytes)
         self._synced_at = time.monotonic()
 
@@ -218,19 +224,26 @@ class StoreWriter:
                 raise
 
 
-def check_values_are_whole(folder: Path, rows: int, row_bytes: int) -> None:
-    """Stop where the values of a store are shorter than its journal says.
+def row_bytes(manifest: Manifest) -> dict[str, int]:
+    """Return the files that have a row for each step of a store, and the length of their rows in bytes."""
+    marks = {MARKS: len(manifest.marks) * np.dtype(np.float32).itemsize} if manifest.marks else {}
+    return {VALUES: manifest.dim * np.dtype(manifest.dtype).itemsize, **marks}
+
+
+def check_rows_are_whole(folder: Path, rows: int, manifest: Manifest) -> None:
+    """Stop where the values or marks of a store are shorter than its journal says.
 
     Raises:
         StoreError: a copy was cut, or the file was tampered with.
     """
-    path = folder / VALUES
-    size = path.stat().st_size if path.exists() else 0
-    if size < rows * row_bytes:
-        raise StoreError(
-            f"{path} holds {size // row_bytes:,} whole steps, its journal speaks of {rows:,}: "
-            f"it was cut; copy it again, or delete {folder} and extract again"
-        )
+    for name, length in row_bytes(manifest).items():
+        path = folder / name
+        size = path.stat().st_size if path.exists() else 0
+        if size < rows * length:
+            raise StoreError(
+                f"{path} holds {size // length:,} whole steps, its journal speaks of {rows:,}: "
+                f"it was cut; copy it again, or delete {folder} and extract again"
+            )
 
 
 def _locked(folder: Path) -> int:
