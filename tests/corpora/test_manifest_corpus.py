@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 from msadg.corpora.manifest import ManifestCorpus
 from msadg.errors import CorpusError
-from msadg.types import SENTIMENTS
+from msadg.types import SENTIMENTS, Word
 
 
 def read(path: Path, **options):
@@ -205,3 +206,65 @@ def test_a_manifest_of_no_rows_is_refused(write_row, suffix: str):
     none.to_parquet(path.with_suffix(".parquet"))
     with pytest.raises(CorpusError, match=rf"clips\{suffix}: no rows after the header.* mine has no utterance"):
         read(path.with_suffix(suffix))
+
+
+def test_words_are_read_with_their_times(write_row):
+    path = write_row()
+    pd.read_csv(path).assign(words=["", '[["so", 0.5, 0.7], ["good", 1, 1.25]]', "[]"]).to_csv(path, index=False)
+    pd.read_csv(path).to_parquet(path.with_suffix(".parquet"))
+    expected = ((), (Word("so", 0.5, 0.7), Word("good", 1.0, 1.25)), ())
+    assert tuple(u.words for u in read(path)) == expected
+    assert tuple(u.words for u in read(path.with_suffix(".parquet"))) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("so good", r"words cannot be read .*expected JSON such as \[\[\"so\", 0\.5, 0\.7\]"),
+        ('[["so", 1]]', "words cannot be read"),
+        ('[["so", "1", 2]]', r"words cannot be read \(met \['so', '1', 2\]\)"),
+        ('{"so": 1}', "words cannot be read"),
+        ("7", "words cannot be read"),
+        ('[["so", 2, 1]]', "the word 'so' lasts from 2 to 1 s"),
+        ('[["so", 0, NaN]]', "the word 'so' lasts from 0 to nan s"),
+    ],
+)
+def test_words_of_another_form_are_refused(write_row, words: str, message: str):
+    path = write_row()
+    pd.read_csv(path).assign(words=["", "", words]).to_csv(path, index=False)
+    with pytest.raises(CorpusError, match=rf"line 4: {message}"):
+        read(path)
+
+
+def test_a_transcript_of_ten_thousand_words_is_read_with_all_its_times(write_row):
+    text = " ".join(f"word{n}" for n in range(10_000))
+    path = write_row(text=text)
+    words = json.dumps([[word, n / 3, n / 3 + 0.2] for n, word in enumerate(text.split())])
+    assert len(words) > 131_072  # what Python's reader takes by default
+    pd.read_csv(path).assign(words=["", "", words]).to_csv(path, index=False)
+    last = read(path)[-1]
+    assert last.text == text
+    assert (len(last.words), last.words[-1].text, last.words[3].start_seconds) == (10_000, "word9999", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [
+        ("latin-1", r"line 3: byte 0xe9 is not UTF-8; save the file as UTF-8 \(.*iconv -f WINDOWS-1252 -t UTF-8\)"),
+        ("utf-16", "line 1: byte 0xff: this is UTF-16, not UTF-8; save the file as UTF-8"),
+        ("utf-16-be", "line 1: .*this is UTF-16"),
+    ],
+)
+def test_other_encodings_are_named(write_row, encoding: str, message: str):
+    path = write_row()
+    path.write_bytes(path.read_text().replace("words 2", "café").encode(encoding))
+    with pytest.raises(CorpusError, match=rf"clips\.csv, {message}"):
+        read(path)
+
+
+def test_mmsa_s_table_is_read_as_a_manifest(tiny, tmp_path: Path):
+    tiny.layouts["label.csv"](tmp_path)
+    assert [(u.clip_id, u.polarity) for u in read(tmp_path / "label.csv")][:2] == [
+        ("mine/train/vidA[2]", -1.333333),
+        ("mine/train/vidA[10]", 0.5),
+    ]

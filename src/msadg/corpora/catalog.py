@@ -26,13 +26,16 @@ CORPORA: dict[str, type[Corpus]] = {
 """By name; a manifest of the user's own is opened as ``name=path``."""
 
 
-def open_corpus(spec: str, labels: LabelReading = "round", root: Path | None = None) -> Corpus:
+def open_corpus(
+    spec: str, labels: LabelReading = "round", root: Path | None = None, *, allow_empty_text: bool = False
+) -> Corpus:
     """Open a corpus by its name, or a manifest as ``name=path``.
 
     Args:
         spec: ``mosi``, ``vignettes-films`` ..., or ``mine=reviews/clips.csv``.
         labels: How a polarity is read as a class.
         root: The corpus's own folder; by default ``$MSADG_DATA/<name>``. The vignettes need none.
+        allow_empty_text: Read clips without a transcript too: for extraction from video or sound.
 
     Raises:
         UnknownNameError: no corpus of that name.
@@ -41,7 +44,7 @@ def open_corpus(spec: str, labels: LabelReading = "round", root: Path | None = N
     """
     name, is_manifest, path = spec.partition("=")
     if is_manifest:
-        return _open_manifest(name, path, labels)
+        return _open_manifest(name, path, labels, allow_empty_text)
     if name not in CORPORA:
         raise UnknownNameError("corpus", name, CORPORA)
     corpus = CORPORA[name]
@@ -54,7 +57,7 @@ def open_corpus(spec: str, labels: LabelReading = "round", root: Path | None = N
             f"{name}: there is no folder {root}; set MSADG_DATA to the folder that holds {name}/, or give the corpus's "
             f"own folder as root"
         )
-    return corpus(root, labels)
+    return corpus(root, labels, allow_empty_text=allow_empty_text)
 
 
 def corpus_root(spec: str, data_root: Path | None) -> Path | None:
@@ -66,12 +69,26 @@ def corpus_root(spec: str, data_root: Path | None) -> Path | None:
     return data_root / spec if data_root is not None and needs_files else None
 
 
-def _open_manifest(name: str, path: str, labels: LabelReading) -> ManifestCorpus:
-    if not name or not path or "/" in name or any(character.isspace() for character in name):
-        raise UsageError(f"{name}={path}: a manifest is given as name=path, and its name has neither space nor slash")
+def _open_manifest(name: str, path: str, labels: LabelReading, allow_empty_text: bool) -> ManifestCorpus:
+    if not path:
+        raise UsageError(f"{name}=: a manifest is given as name=path")
+    check_domain_name(name, path)
+    return ManifestCorpus(Path(path), name=name, labels=labels, allow_empty_text=allow_empty_text)
+
+
+def check_domain_name(name: str, path: str | Path) -> str:
+    """Return the name under which a manifest or folder of the user's own is opened, if it can be one.
+
+    Raises:
+        UsageError: it is empty, has a space, slash or equals sign, or a known corpus has it.
+    """
+    if not name or name in (".", "..") or any(character in "/=" or character.isspace() for character in name):
+        raise UsageError(
+            f"{name}={path}: a manifest is given as name=path, and its name has neither space, slash nor equals sign"
+        )
     if name in CORPORA:
-        raise UsageError(f"{name}={path}: {name!r} is a known corpus; give your manifest another name")
-    return ManifestCorpus(Path(path), name=name, labels=labels)
+        raise UsageError(f"{name}={path}: {name!r} is a known corpus; give your clips another name: my-{name}={path}")
+    return name
 
 
 def _data_folder(name: str) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from msadg.corpora.clip_files import with_clip_files
 from msadg.corpora.corpus import Corpus
 from msadg.corpora.csd import csd_features, csd_rows
 from msadg.corpora.layouts import choose_layout
@@ -23,8 +24,9 @@ FEATURE_FILES = ("aligned_50.pkl", "unaligned_50.pkl")
 class CmuCorpus(Corpus):
     """A corpus of videos cut into numbered clips; ``{video_id}[{clip_no}]`` names a clip inside its split.
 
-    Layouts, most preferred first: ``clips.csv`` (a manifest), ``label.csv`` (MMSA, with clips in ``Raw/``),
-    ``pickle`` (MMSA's feature files, here or in ``Processed/``), ``csd`` (CMU-MultimodalSDK).
+    Layouts, most preferred first: ``clips.csv`` (a manifest), ``label.csv`` (MMSA), ``pickle`` (MMSA's feature files,
+    here or in ``Processed/``), ``csd`` (CMU-MultimodalSDK). The files of the clips, where they are there, are found in
+    any of the layouts of ``clip_files``.
 
     Args:
         root: The folder that the files lie in.
@@ -61,6 +63,9 @@ class CmuCorpus(Corpus):
         }
 
     def _rows(self) -> Iterator[Row]:
+        return with_clip_files(self._table_rows(), self.root, self._file.name)
+
+    def _table_rows(self) -> Iterator[Row]:
         match self.layout:
             case "clips.csv":
                 return map(_numbered, manifest_rows(self._file))

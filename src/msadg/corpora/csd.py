@@ -26,7 +26,7 @@ from msadg.corpora.labels import split_of_name
 from msadg.corpora.published import SequenceReader, entry_told, shortest_decimal
 from msadg.corpora.row import Row, seconds_of
 from msadg.errors import CorpusError, MsadgWarning
-from msadg.types import Features, Split
+from msadg.types import Features, Split, Word
 
 SAME_TIME_SECONDS = 0.05
 SEQUENCE_PATTERNS = {
@@ -54,16 +54,16 @@ def csd_rows(labels: Path) -> Iterator[Row]:
     """Yield the labelled segments, with the words that start inside each (without pauses)."""
     words_path = _one_file(labels.parent, ("*TimestampedWords.csd",), "words", None)
     segments = read_segments(labels)
-    with _sequence(words_path) as words:
+    with open_sequence(words_path) as words:
         for segment in segments:
-            spoken = _inside(words, words_path, segment)
             with entry_told(f"{words_path}, {segment.video_id}"):
-                text = " ".join(word for word in map(_word, spoken[:, 0]) if word != PAUSE) if len(spoken) else ""
+                spoken = [word for word in _words_inside(words, words_path, segment) if word.text != PAUSE]
             yield Row(
                 where=segment.where,
                 local_id=segment.local_id,
                 video_id=segment.video_id,
-                text=text,
+                text=" ".join(word.text for word in spoken),
+                words=tuple(spoken),
                 split=segment.split,
                 label=segment.polarity,
                 start_seconds=segment.start_seconds,
@@ -80,9 +80,9 @@ def csd_features(labels: Path, corpus: str, modality: str, source: str | None) -
     path = _one_file(labels.parent, SEQUENCE_PATTERNS[modality], modality, source)
     reader = SequenceReader(path, modality)
     segments = read_segments(labels)
-    with _sequence(path) as data:
+    with open_sequence(path) as data:
         for segment in segments:
-            values = _inside(data, path, segment)
+            _, values = _inside(data, path, segment)
             clip_id = f"{corpus}/{segment.split}/{segment.local_id}"
             yield clip_id, reader.read(clip_id, values, np.ones(len(values), dtype=bool))
     reader.warn()
@@ -98,12 +98,12 @@ def read_segments(labels: Path) -> list[Segment]:
     numbers = _read_numbers(labels.parent / "clips.csv")
     segments: list[Segment] = []
     no_fold, no_number = set(), 0
-    with _sequence(labels) as data:
+    with open_sequence(labels) as data:
         for video_id in data:
             if video_id not in split_of:
                 no_fold.add(video_id)
                 continue
-            intervals, features = _steps(data, labels, video_id)
+            intervals, features = read_steps(data, labels, video_id)
             for place, ((start, end), label) in enumerate(zip(intervals, features, strict=True)):
                 number = f"sdk{place}" if numbers is None else _take_number(numbers[video_id], start, end)
                 if number is None:
@@ -186,8 +186,12 @@ def _take_number(unused: list[Numbered], start: float, end: float) -> int | None
 
 
 @contextmanager
-def _sequence(path: Path) -> Iterator[Any]:
-    """Open a file and give its ``data`` group."""
+def open_sequence(path: Path) -> Iterator[Any]:
+    """Open a file and give its ``data`` group.
+
+    Raises:
+        CorpusError: not HDF5, or not one computational sequence.
+    """
     import h5py
 
     try:
@@ -201,7 +205,12 @@ def _sequence(path: Path) -> Iterator[Any]:
         yield file[names[0]]["data"]
 
 
-def _steps(data: Any, path: Path, video_id: str) -> tuple[np.ndarray, np.ndarray]:
+def read_steps(data: Any, path: Path, video_id: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the intervals (start and end in seconds) and the features of a video's steps.
+
+    Raises:
+        CorpusError: they cannot be read, or do not fit each other.
+    """
     with entry_told(f"{path}, {video_id}"):
         group = data[video_id]
         if "features" not in group or "intervals" not in group:
@@ -216,17 +225,19 @@ def _steps(data: Any, path: Path, video_id: str) -> tuple[np.ndarray, np.ndarray
     return intervals, features
 
 
-def _inside(data: Any, path: Path, segment: Segment) -> np.ndarray:
-    """Return the steps that start inside a segment; none where the video is not in the file."""
+def _inside(data: Any, path: Path, segment: Segment) -> tuple[np.ndarray, np.ndarray]:
+    """Return times and values of the steps that start inside a segment; none where the video is not in the file."""
     if segment.video_id not in data:
-        return np.zeros((0, 1), dtype=np.float32)
-    intervals, features = _steps(data, path, segment.video_id)
+        return np.zeros((0, 2)), np.zeros((0, 1), dtype=np.float32)
+    intervals, features = read_steps(data, path, segment.video_id)
     inside = (intervals[:, 0] >= segment.start_seconds) & (intervals[:, 0] < segment.end_seconds)
-    return np.asarray(features[inside])
+    return intervals[inside], np.asarray(features[inside])
 
 
-def _word(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+def _words_inside(data: Any, path: Path, segment: Segment) -> Iterator[Word]:
+    for (start, end), spoken in zip(*_inside(data, path, segment), strict=True):
+        text = spoken[0].decode("utf-8") if isinstance(spoken[0], bytes) else str(spoken[0])
+        yield Word(text, shortest_decimal(start), shortest_decimal(end))
 
 
 def _one_file(folder: Path, patterns: tuple[str, ...], what: str, source: str | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from msadg.errors import CorpusError
+
+MAX_CELL = 2**31 - 1
+"""Characters in a cell: Python's own limit of 131,072 is less than the words of a long talk with their times."""
 
 
 def read_csv(path: Path, required: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -18,8 +22,8 @@ def read_csv(path: Path, required: Iterable[str]) -> Iterator[tuple[str, dict[st
         CorpusError: not there, not UTF-8, a column missing or doubled, a row with more or fewer fields than
             the header.
     """
-    reader = csv.reader(io.StringIO(_decode(path), newline=""), strict=True)
-    header = [column.strip() for column in next(_records_of(path, reader), ("", []))[1]]
+    reader = _reader_of(path)
+    header = _next_header(path, reader)
     missing = [column for column in required if column not in header]
     if missing:
         raise CorpusError(f"{path}, line 1: column {', '.join(missing)} is missing; met: {', '.join(header) or 'none'}")
@@ -30,6 +34,24 @@ def read_csv(path: Path, required: Iterable[str]) -> Iterator[tuple[str, dict[st
         if len(fields) != len(header):
             raise CorpusError(f"{where}: {len(fields)} fields, but the header has {len(header)}; is a comma unquoted?")
         yield where, dict(zip(header, fields, strict=True))
+
+
+def header_of(path: Path) -> list[str]:
+    """Return the columns of a CSV file.
+
+    Raises:
+        CorpusError: not there, or not CSV in UTF-8.
+    """
+    return _next_header(path, _reader_of(path))
+
+
+def _reader_of(path: Path) -> Any:
+    csv.field_size_limit(MAX_CELL)
+    return csv.reader(io.StringIO(decode_utf8(path), newline=""), strict=True)
+
+
+def _next_header(path: Path, reader: Any) -> list[str]:
+    return [column.strip() for column in next(_records_of(path, reader), ("", []))[1]]
 
 
 def _records_of(path: Path, reader: Any) -> Iterator[tuple[str, list[str]]]:
@@ -46,14 +68,22 @@ def _records_of(path: Path, reader: Any) -> Iterator[tuple[str, list[str]]]:
             yield where, fields
 
 
-def _decode(path: Path) -> str:
+def decode_utf8(path: Path) -> str:
+    """Return the text of a file; a byte order mark is no part of it.
+
+    Raises:
+        CorpusError: it is not there, or not UTF-8; names the line and the byte.
+    """
     if not path.is_file():
         raise CorpusError(f"{path} is not there")
     content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
+        raise CorpusError(f"{path}, line 1: byte 0x{content[0]:02x}: this is UTF-16, not UTF-8; save the file as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise CorpusError(
-            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8"
+            f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8; save the file as UTF-8 (for a file "
+            f"from an older Windows: iconv -f WINDOWS-1252 -t UTF-8)"
         ) from None

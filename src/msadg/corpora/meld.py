@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from msadg.corpora.clip_files import MELD_ID, with_meld_files
 from msadg.corpora.corpus import Card, Corpus
 from msadg.corpora.csv_rows import read_csv
 from msadg.corpora.labels import split_of_name
 from msadg.corpora.layouts import choose_layout
 from msadg.corpora.manifest import manifest_rows
 from msadg.corpora.row import Row, seconds_of
-from msadg.errors import CorpusError, MsadgWarning
+from msadg.errors import CorpusError
 from msadg.types import SPLITS, LabelReading, Split
 
 OFFICIAL_COLUMNS = ("Utterance", "Speaker", "Sentiment", "Dialogue_ID", "Utterance_ID", "StartTime", "EndTime")
-CLIP_FOLDERS: dict[Split, tuple[str, ...]] = {
-    "train": ("train_splits", "clips/train"),
-    "dev": ("dev_splits_complete", "dev_splits", "clips/dev"),
-    "test": ("output_repeated_splits_test", "test_splits", "clips/test"),
-}
-"""Where a split's clips lie under the root: as the archives unpack, or sorted by hand."""
 
 
 class Meld(Corpus):
@@ -35,8 +28,8 @@ class Meld(Corpus):
     Domains: one, "meld".
     Known faults, kept as they are: by the tables' own times, test dia155_utt3 lasts 0 s, dia38_utt4 305 s and
         dia220_utt0 235 s; the official tables hold characters of a mistaken encoding; short texts repeat
-        (1,058 / 66 / 212 repeats inside train / dev / test). Times are those in the episode; a clip that is a file
-        of its own has none.
+        (1,058 / 66 / 212 repeats inside train / dev / test); train dia125_utt3.mp4 is damaged, dev dia110_utt7.mp4
+        is not in the archive. Times are those in the episode; a clip that is a file of its own has none.
     Licence: GPL-3.0 for the annotations.
     Reference: Poria, Hazarika, Majumder, Naik, Cambria, Mihalcea, ACL 2019, doi:10.18653/v1/P19-1050.
     """
@@ -71,6 +64,9 @@ class Meld(Corpus):
         self.layout, self._file = choose_layout(self.name, root, candidates, layout)
 
     def _rows(self) -> Iterator[Row]:
+        return with_meld_files(self._table_rows(), self.root)
+
+    def _table_rows(self) -> Iterator[Row]:
         if self.layout == "clips.csv":
             yield from map(_named, manifest_rows(self._file))
             return
@@ -78,13 +74,8 @@ class Meld(Corpus):
             yield from self._official_rows(split)
 
     def _official_rows(self, split: Split) -> Iterator[Row]:
-        folder = next((self.root / name for name in CLIP_FOLDERS[split] if (self.root / name).is_dir()), None)
-        num_missing = 0
         for where, record in read_csv(self.root / f"{split}_sent_emo.csv", OFFICIAL_COLUMNS):
             dialogue, utterance = (_number(record, column, where) for column in ("Dialogue_ID", "Utterance_ID"))
-            clip = folder / f"dia{dialogue}_utt{utterance}.mp4" if folder is not None else None
-            has_clip = clip is not None and clip.is_file()
-            num_missing += folder is not None and not has_clip
             yield Row(
                 where=where,
                 local_id=f"dia{dialogue}_utt{utterance}",
@@ -93,12 +84,9 @@ class Meld(Corpus):
                 split=split,
                 sentiment=record["Sentiment"],
                 speaker=record["Speaker"].strip() or None,
-                start_seconds=None if has_clip else seconds_of(record["StartTime"], where),
-                end_seconds=None if has_clip else seconds_of(record["EndTime"], where),
-                clip_path=str(clip) if has_clip else None,
+                start_seconds=seconds_of(record["StartTime"], where),
+                end_seconds=seconds_of(record["EndTime"], where),
             )
-        if num_missing:
-            warnings.warn(MsadgWarning(f"{folder}: {num_missing} clips of split {split} are not there"), stacklevel=2)
 
 
 def _number(record: dict[str, str], column: str, where: str) -> int:
@@ -112,9 +100,9 @@ def _named(row: Row) -> Row:
     """Name a manifest's clip and dialogue as the official files do."""
     if not row.local_id:
         return row
-    numbers = re.fullmatch(r"(?:.*[_/])?dia(\d+)_utt(\d+)", row.local_id)
+    numbers = MELD_ID.fullmatch(row.local_id)
     if not numbers:
         raise CorpusError(f"{row.where}: clip id {row.local_id!r}; expected dia<D>_utt<U> at its end")
     dialogue, utterance = map(int, numbers.groups())
     split = split_of_name(row.split, row.where)
-    return replace(row, local_id=f"dia{dialogue}_utt{utterance}", video_id=f"{split}_dia{dialogue}")
+    return replace(row, local_id=f"dia{dialogue}_utt{utterance}", video_id=f"{split}_dia{dialogue}", split=split)

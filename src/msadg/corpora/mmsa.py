@@ -5,7 +5,6 @@ Reference: Mao et al., "M-SENA", ACL 2022 demonstrations; github.com/thuiar/MMSA
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from msadg.corpora.labels import split_of_name
 from msadg.corpora.published import SequenceReader, entry_told, shortest_decimal
 from msadg.corpora.restricted_pickle import load_restricted
 from msadg.corpora.row import Row
-from msadg.errors import CorpusError, MsadgWarning
+from msadg.errors import CorpusError
 from msadg.types import Features
 
 LABEL_COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
@@ -26,16 +25,8 @@ PUBLISHED_KEYS = {"text": "text", "audio": "audio", "video": "vision"}
 
 
 def label_csv_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of MMSA's ``label.csv``; the clips are ``Raw/<video_id>/<clip_id>.mp4`` beside it.
-
-    Warns:
-        MsadgWarning: the folder ``Raw`` is there but some clips are not.
-    """
-    raw = path.parent / "Raw"
-    num_missing = 0
+    """Yield the rows of MMSA's ``label.csv``."""
     for where, record in read_csv(path, LABEL_COLUMNS):
-        clip = raw / record["video_id"] / f"{record['clip_id']}.mp4"
-        num_missing += not clip.is_file()
         yield Row(
             where=where,
             local_id=_local_id(record["video_id"].strip(), record["clip_id"].strip(), where),
@@ -44,10 +35,8 @@ def label_csv_rows(path: Path) -> Iterator[Row]:
             split=record["mode"],
             label=record["label"].strip(),
             sentiment=record.get("annotation"),
-            clip_path=str(clip) if clip.is_file() else None,
+            clip_no=record["clip_id"].strip(),
         )
-    if raw.is_dir() and num_missing:
-        warnings.warn(MsadgWarning(f"{raw}: {num_missing} clips of {path.name} are not there"), stacklevel=2)
 
 
 def pickle_rows(path: Path, sha256: str | None) -> Iterator[Row]:

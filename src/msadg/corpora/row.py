@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from msadg.corpora.labels import polarity_of, sentiment_of_name, sentiment_of_polarity, split_of_name
 from msadg.errors import CorpusError
-from msadg.types import SENTIMENTS, LabelReading, Utterance
+from msadg.types import SENTIMENTS, Clip, LabelReading, Utterance, Word
+
+UNLABELLED = "clip"
+"""What stands in the place of the split in the id of a clip that has none."""
 
 CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:[.,]\d+)?)")
 
@@ -33,6 +36,8 @@ class Row:
     start_seconds: float | None = None
     end_seconds: float | None = None
     clip_path: str | None = None
+    words: tuple[Word, ...] = ()
+    """On the same time axis as ``start_seconds``."""
 
 
 def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_text: bool = False) -> Utterance:
@@ -41,9 +46,7 @@ def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_t
     Raises:
         CorpusError: an id, a label, a split, a time or the text is missing or is not what it has to be.
     """
-    for column, value in (("clip id", row.local_id), ("video id", row.video_id)):
-        if not value.strip():
-            raise CorpusError(f"{row.where}: the {column} is missing")
+    _check_ids(row, ("clip id", row.local_id), ("video id", row.video_id))
     if not row.text.strip() and not allow_empty_text:
         raise CorpusError(
             f"{row.where}: the text of clip {row.local_id!r} is empty; give its transcript or leave the clip out"
@@ -62,7 +65,35 @@ def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_t
         start_seconds=row.start_seconds,
         end_seconds=row.end_seconds,
         clip_path=row.clip_path,
+        words=row.words,
     )
+
+
+def read_clip(row: Row, domain: str) -> Clip:
+    """Check a row and make it a clip of ``domain``, whether it has a label or not.
+
+    Its id is ``<domain>/<split>/<clip id>``, with the word ``clip`` in the place of a split that it does not have.
+
+    Raises:
+        CorpusError: the id is missing, or a split or a time is not what it has to be.
+    """
+    _check_ids(row, ("clip id", row.local_id))
+    _check_times(row)
+    split = split_of_name(row.split, row.where) if row.split.strip() else UNLABELLED
+    return Clip(
+        clip_id=f"{domain}/{split}/{row.local_id}",
+        text=row.text,
+        words=row.words,
+        start_seconds=row.start_seconds,
+        end_seconds=row.end_seconds,
+        clip_path=row.clip_path,
+    )
+
+
+def _check_ids(row: Row, *named: tuple[str, str]) -> None:
+    for column, value in named:
+        if not value.strip():
+            raise CorpusError(f"{row.where}: the {column} is missing")
 
 
 def _read_label(row: Row, labels: LabelReading) -> tuple[int, float | None]:
@@ -93,6 +124,12 @@ def _check_times(row: Row) -> None:
         raise CorpusError(
             f"{row.where}: the clip ends at {row.end_seconds:g} s, before it starts ({row.start_seconds:g} s)"
         )
+    for word in row.words:
+        if not (math.isfinite(word.start_seconds) and word.start_seconds <= word.end_seconds < math.inf):
+            raise CorpusError(
+                f"{row.where}: the word {word.text!r} lasts from {word.start_seconds:g} to {word.end_seconds:g} s; "
+                f"expected seconds, the end not before the start"
+            )
 
 
 def seconds_of(value: str | float | None, where: str) -> float | None:
