@@ -5,7 +5,7 @@ import pytest
 from msadg.errors import SettingsError, UnknownNameError, UsageError
 from msadg.methods.build import MethodSpec, build_method
 from msadg.methods.erm import ERMConfig
-from msadg.methods.settings import settings_from, settings_to_dict
+from msadg.settings import settings_from, settings_to_dict
 
 DIMS = {"text": 6}
 

@@ -43,3 +43,10 @@ def test_a_clip_without_valid_steps_has_a_finite_gradient():
     features = torch.randn(1, 2, 4, requires_grad=True)
     transformer(features, torch.zeros(1, 2, dtype=torch.bool)).sum().backward()
     assert features.grad.isfinite().all()
+
+
+def test_scaled_features_have_mean_0_and_spread_1_and_are_cut_far_out():
+    projector = Projector(2, 2, "identity")
+    projector.scale(torch.tensor([-30.0, 0.5]), torch.tensor([10.0, 0.0]))
+    features = torch.tensor([[-20.0, 1.5], [-30.0, 0.5], [1e6, -1e6]])
+    assert_close(projector(features), torch.tensor([[1.0, 1.0], [0.0, 0.0], [10.0, -10.0]]))

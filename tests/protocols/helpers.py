@@ -22,7 +22,7 @@ SIZES = {"train": 48, "dev": 18, "test": 24}
 class Toy:
     """Features that carry the class which is in the text ("... class 2"), not the label."""
 
-    version, dtype = "1", "float16"
+    version, dtype, marks = "1", "float16", ()
 
     def __init__(self, modality: str, dim: int) -> None:
         self.name, self.modality, self.dim = f"{modality}-toy", modality, dim

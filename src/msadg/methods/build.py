@@ -14,8 +14,8 @@ from msadg.methods import load_method
 from msadg.methods.finetuned import FineTuneConfig, FineTuned
 from msadg.methods.masked import Masked, MaskedConfig
 from msadg.methods.method import Method
-from msadg.methods.settings import settings_from
 from msadg.nn.seeds import derive_seed
+from msadg.settings import settings_from
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from msadg.methods.method import NUM_CLASSES, Method, check_modalities
-from msadg.methods.settings import require_encoder_settings
 from msadg.nn.encoder import Projection, StepEncoder
-from msadg.nn.steps import mean_over_valid
+from msadg.nn.steps import mean_over_valid, share_of_mean
+from msadg.settings import require_encoder_settings
 from msadg.types import MODALITIES, Batch, Prediction
 
 
@@ -75,3 +76,17 @@ class ERM(Method):
             steps = batch.steps[modality]
             pooled.append(mean_over_valid(self.encoders[modality](steps.values, steps.valid), steps.valid))
         return Prediction(self.head(torch.cat(pooled, dim=-1)))
+
+    def evidence(
+        self,
+        batch: Batch,
+        output: str = "logits",  # noqa: ARG002
+    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]]:
+        """x_j W / number of valid steps."""
+        rows = self.head.weight.split(self.head.in_features // len(self.modalities), dim=1)  # type: ignore[no-untyped-call]
+        parts = {}
+        for modality, weight in zip(self.modalities, rows, strict=True):
+            steps = batch.steps[modality]
+            encoded = self.encoders[modality](steps.values, steps.valid)
+            parts[modality] = torch.einsum("btf,sf->btfs", share_of_mean(encoded, steps.valid), weight)
+        return parts

@@ -5,15 +5,17 @@ Works for every method. Frozen features are computed once and stored instead (``
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from msadg.errors import UsageError
 from msadg.methods.method import ClosedForm, Method, Phase
-from msadg.methods.settings import require
+from msadg.nn.steps import attendable
+from msadg.settings import require
 from msadg.types import Batch, Prediction, Steps
 
 
@@ -83,9 +85,28 @@ class FineTuned(Method):
         """The batch with its token ids replaced by the encoder's last hidden states."""
         tokens = batch.steps["text"]
         ids = tokens.values[..., 0].long()
-        states: Tensor = self.text_encoder(input_ids=ids, attention_mask=tokens.valid.long()).last_hidden_state
+        # A clip without text attends to a token that is then zeroed: attention over nothing may be NaN.
+        attended = attendable(tokens.valid).long()
+        states: Tensor = self.text_encoder(input_ids=ids, attention_mask=attended).last_hidden_state
         states = states * tokens.valid.unsqueeze(-1).to(states.dtype)
         return replace(batch, steps={**batch.steps, "text": Steps(states.to(torch.float32), tokens.valid)})
+
+    @property
+    def modalities(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.modalities
+
+    def output_for(self, present: Collection[str]) -> str | None:  # noqa: D102
+        return self.inner.output_for(present)
+
+    def read_by(self, output: str) -> tuple[str, ...]:  # noqa: D102
+        return self.inner.read_by(output)
+
+    def evidence(
+        self, batch: Batch, output: str = "logits"
+    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]] | None:
+        """The inner method's."""
+        return self.inner.evidence(self.encoded(batch), output)
 
     def forward(self, batch: Batch) -> Prediction:  # noqa: D102
         prediction: Prediction = self.inner(self.encoded(batch))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from msadg.errors import MsadgWarning, UsageError
 from msadg.methods.method import NUM_CLASSES, ClosedForm, check_modalities
-from msadg.nn.steps import mean_over_valid
+from msadg.nn.steps import mean_over_valid, share_of_mean
 from msadg.types import MODALITIES, Batch, Prediction
 
 
@@ -36,6 +36,7 @@ class Linear(ClosedForm):
 
     name = "linear"
     Config = LinearConfig
+    reads_inputs_directly = True
     weight: Tensor
     bias: Tensor
 
@@ -102,3 +103,16 @@ class Linear(ClosedForm):
 
     def forward(self, batch: Batch) -> Prediction:  # noqa: D102
         return Prediction(self.pooled(batch) @ self.weight.T + self.bias)
+
+    def evidence(
+        self,
+        batch: Batch,
+        output: str = "logits",  # noqa: ARG002
+    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]]:
+        """x_j W / number of valid steps, of the features as they are."""
+        rows = self.weight.split([batch.steps[m].values.shape[-1] for m in self.modalities], dim=1)  # type: ignore[no-untyped-call]
+        return {
+            modality: torch.einsum("btf,sf->btfs", share_of_mean(steps.values, steps.valid), weight)
+            for modality, weight in zip(self.modalities, rows, strict=True)
+            for steps in [batch.steps[modality]]
+        }

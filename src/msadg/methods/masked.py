@@ -5,17 +5,18 @@ The papers' rows "MulT + Mask" and "ALMT + Mask" are this wrapper around MulT an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from msadg.errors import UsageError
 from msadg.methods.method import Method, Phase
-from msadg.methods.settings import require
 from msadg.nn.mask import FeatureMask, MaskKind, make_mask
+from msadg.settings import require
 from msadg.types import Batch, Prediction
 
 
@@ -117,6 +118,23 @@ class Masked(Method):
     def name(self) -> str:  # type: ignore[override]
         """The inner method's name and what was added."""
         return f"{self.inner.name}+mask"
+
+    @property
+    def modalities(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The inner method's."""
+        return self.inner.modalities
+
+    def output_for(self, present: Collection[str]) -> str | None:  # noqa: D102
+        return self.inner.output_for(present)
+
+    def read_by(self, output: str) -> tuple[str, ...]:  # noqa: D102
+        return self.inner.read_by(output)
+
+    def evidence(
+        self, batch: Batch, output: str = "logits"
+    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]] | None:
+        """The inner method's."""
+        return self.inner.evidence(batch, output)
 
     def forward(self, batch: Batch) -> Prediction:  # noqa: D102
         prediction: Prediction = self.inner(batch)

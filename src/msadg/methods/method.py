@@ -6,7 +6,7 @@ A method never sees a trainer, an optimiser or a domain's role. If it trains in 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from msadg.errors import UsageError
+from msadg.nn.encoder import Projector
 from msadg.types import MODALITIES, SENTIMENTS, Batch, Prediction
 
 NUM_CLASSES = len(SENTIMENTS)
@@ -49,6 +50,12 @@ class Method(nn.Module, ABC):
     has_masks: ClassVar[bool] = False
     """True where the method selects features itself, so that +mask would mask twice."""
 
+    modalities: tuple[str, ...] = ()
+    """Which it reads; a batch may hold more."""
+
+    reads_inputs_directly: ClassVar[bool] = False
+    """True where the features of ``evidence`` are those of the batch, not of a learned representation."""
+
     encoders: nn.ModuleDict
     """By modality: a module (values, valid) -> representation. ``Masked`` puts its masks behind them."""
 
@@ -81,6 +88,38 @@ class Method(nn.Module, ABC):
         for module in self.modules():
             if isinstance(module, Method):
                 module.log_prior.copy_(torch.log(counts / counts.sum()))
+
+    def output_for(self, present: Collection[str]) -> str | None:
+        """Name of the best logits that need no other modalities than these; None where there are none.
+
+        ``logits``, or a key of ``Prediction.auxiliary`` that the method was trained to predict by.
+        """
+        return "logits" if set(self.modalities) <= set(present) else None
+
+    def read_by(self, output: str) -> tuple[str, ...]:  # noqa: ARG002
+        """The modalities that decide some logits, a name that ``output_for`` returned."""
+        return self.modalities
+
+    def evidence(
+        self,
+        batch: Batch,  # noqa: ARG002
+        output: str = "logits",  # noqa: ARG002
+    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]] | None:
+        """What each feature of each step adds to some logits, by modality; None where no sum can say that.
+
+        Summed over time, features and modalities, with the classifier's bias, it is the logits of ``output``.
+        """
+        return None
+
+    def scale_inputs(self, modality: str, mean: Float[Tensor, " feature"], spread: Float[Tensor, " feature"]) -> None:
+        """Bring a modality's features to mean 0 and spread 1 before they are read, by these numbers of the sources.
+
+        A method that does not read the modality through an encoder, or scales for itself, does nothing.
+        """
+        encoder = self.encoders[modality] if hasattr(self, "encoders") and modality in self.encoders else nn.Module()
+        for module in encoder.modules():
+            if isinstance(module, Projector):
+                module.scale(mean, spread)
 
     def phases(self) -> Sequence[Phase]:
         """How training is divided; by default not at all."""

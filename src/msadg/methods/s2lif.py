@@ -10,8 +10,9 @@ order may be any over the modalities present ("text>audio>video", "text>audio&vi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Literal
 
 import torch
@@ -21,11 +22,11 @@ from torch import Tensor, nn
 from msadg.errors import SettingsError, UsageError
 from msadg.methods.masked import idle_masks
 from msadg.methods.method import NUM_CLASSES, Method, Phase, check_modalities
-from msadg.methods.settings import require, require_encoder_settings
 from msadg.nn.encoder import Projection, StepEncoder
 from msadg.nn.fusion import Similarity, TokenFusion
 from msadg.nn.keyframes import KeyframeMask
 from msadg.nn.mask import FeatureMask, MaskedLinear, MaskKind, make_mask
+from msadg.settings import require, require_encoder_settings
 from msadg.types import MODALITIES, Batch, Prediction, Steps
 
 Schedule = Literal["joint", "joint_detach", "staged"]
@@ -174,6 +175,15 @@ class S2LIF(Method):
 
     def _fused(self, modality: str, batch: Batch, auxiliary: dict[str, Tensor]) -> Float[Tensor, "batch feature"]:
         """x^c' of one modality: encoded, masked, fused over its steps (Eq. 13-15)."""
+        selected, weights = self._selected(modality, batch, auxiliary)
+        fused = torch.einsum("bt,btf->bf", weights, selected)
+        auxiliary[f"fused_{modality}"] = fused
+        return fused
+
+    def _selected(
+        self, modality: str, batch: Batch, auxiliary: dict[str, Tensor]
+    ) -> tuple[Float[Tensor, "batch time feature"], Float[Tensor, "batch time"]]:
+        """x^c and a_j of one modality: its steps, encoded and masked, and their weights in the fusion."""
         encoded, steps = self.encode(modality, batch.steps[modality], auxiliary)
         mask: FeatureMask = self.masks[modality]  # type: ignore[assignment]
         if self.intervention is None:
@@ -182,9 +192,7 @@ class S2LIF(Method):
             selected, applied = self.intervention(modality, encoded, mask, batch)
         weights = self.fusion.weights(selected, steps.valid, applied)
         auxiliary[f"step_weights_{modality}"] = weights
-        fused = torch.einsum("bt,btf->bf", weights, selected)
-        auxiliary[f"fused_{modality}"] = fused
-        return fused
+        return selected, weights
 
     def encode(
         self, modality: str, steps: Steps, auxiliary: dict[str, Tensor] | None = None
@@ -203,6 +211,31 @@ class S2LIF(Method):
             if self.training:
                 auxiliary["reconstruction"] = self.keyframes.reconstruction(frames, chosen.values, steps.valid)
         return encoder.transformer(chosen.values, chosen.valid), Steps(chosen.values, chosen.valid)
+
+    def output_for(self, present: Collection[str]) -> str | None:
+        """The logits of the latest stage that, with those before it, needs no other modality than these."""
+        ready = list(takewhile(lambda stage: set(stage) <= set(present), self.stages))
+        if len(ready) == len(self.stages):
+            return "logits"
+        return "logits_" + "&".join(ready[-1]) if ready else None
+
+    def read_by(self, output: str) -> tuple[str, ...]:
+        """The modalities of the output's stage and of those before it."""
+        names = ["&".join(stage) for stage in self.stages]
+        last = len(names) - 1 if output == "logits" else names.index(output.removeprefix("logits_"))
+        return tuple(modality for stage in self.stages[: last + 1] for modality in stage)
+
+    def evidence(
+        self, batch: Batch, output: str = "logits"
+    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]]:
+        """a_j x^c_j W: the classifier of a stage is linear in the fused steps, and fusion is a weighted sum of them."""
+        head = "&".join(self.stages[-1]) if output == "logits" else output.removeprefix("logits_")
+        rows = self.heads[head].weight.split(self.config.dim, dim=1)  # type: ignore[operator]
+        parts = {}
+        for modality, weight in zip(self.read_by(output), rows, strict=True):
+            selected, weights = self._selected(modality, batch, {})
+            parts[modality] = torch.einsum("bt,btf,sf->btfs", weights, selected, weight)
+        return parts
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """Terms of L = sum over stages of CE + alpha L_sparse, + L_recon for video (Eq. 17-19), by name."""

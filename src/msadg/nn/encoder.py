@@ -25,8 +25,16 @@ def sinusoidal_positions(num_steps: int, dim: int, device: torch.device | None =
     return table
 
 
+FAR = 10.0
+"""Scaled features are cut to this many standard deviations: one that hardly moved in the sources may, elsewhere, be
+thousands of theirs away, and would drown all others."""
+
+
 class Projector(nn.Sequential):
     """Each step's features to the common width: an MLP [P], one linear layer, or nothing.
+
+    Features in natural units (decibels, kilohertz) are first brought to mean 0 and spread 1 (``scale``); until then
+    they are taken as they are.
 
     Args:
         feature_dim: width of the input.
@@ -37,6 +45,10 @@ class Projector(nn.Sequential):
     Raises:
         ValueError: ``identity`` between different widths.
     """
+
+    input_mean: Tensor
+    input_spread: Tensor
+    input_limit: Tensor
 
     def __init__(self, feature_dim: int, dim: int, kind: Projection = "mlp", *, mask_weights: bool = False) -> None:
         last: type[nn.Linear] = MaskedLinear if mask_weights else nn.Linear
@@ -49,6 +61,23 @@ class Projector(nn.Sequential):
                 if feature_dim != dim:
                     raise ValueError(f"projection 'identity' needs features of width dim = {dim}, got {feature_dim}")
                 super().__init__()
+        self.register_buffer("input_mean", torch.zeros(feature_dim))
+        self.register_buffer("input_spread", torch.ones(feature_dim))
+        self.register_buffer("input_limit", torch.tensor(math.inf))
+
+    def scale(self, mean: Float[Tensor, " feature"], spread: Float[Tensor, " feature"]) -> None:
+        """From here on, take features less ``mean``, over ``spread``, cut at FAR; a spread of 0 counts as 1."""
+        self.input_mean.copy_(mean)
+        self.input_spread.copy_(torch.where(spread > 0, spread, 1.0))
+        self.input_limit.fill_(FAR)
+
+    def forward(self, features: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch hidden"]:
+        """Each step by itself."""
+        scaled = (features - self.input_mean) / self.input_spread
+        projected: Tensor = super().forward(  # type: ignore[no-untyped-call]
+            torch.clamp(scaled, -self.input_limit, self.input_limit)
+        )
+        return projected
 
 
 class StepTransformer(nn.Module):

@@ -18,6 +18,14 @@ def mean_over_valid(
     return (values * weight).sum(dim=1) / weight.sum(dim=1).clamp_min(1)
 
 
+def share_of_mean(
+    values: Float[Tensor, "batch time feature"], valid: Bool[Tensor, "batch time"]
+) -> Float[Tensor, "batch time feature"]:
+    """What each step adds to ``mean_over_valid``; 0 at invalid steps."""
+    weight = valid.to(values.dtype).unsqueeze(-1)
+    return values * weight / weight.sum(dim=1, keepdim=True).clamp_min(1)
+
+
 def softmax_over_valid(
     scores: Float[Tensor, "batch time"], valid: Bool[Tensor, "batch time"]
 ) -> Float[Tensor, "batch time"]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from msadg.methods.build import MethodSpec
-from msadg.methods.settings import settings_from
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.features import DataConfig, data_digest, feature_manifests
 from msadg.protocols.selection import Selection, check_selection
 from msadg.protocols.training import TrainingConfig
 from msadg.results.record import digest_of
+from msadg.settings import settings_from
 
 InterventionName = Literal["none", "noise", "rejected"]
 
@@ -40,6 +40,8 @@ class Experiment:
     def training_identity(self) -> dict[str, Any]:
         """Everything that decides the weights: no target domain among it, save for ``oracle``."""
         training = {k: v for k, v in dataclasses.asdict(self.training).items() if k not in UNRECORDED}
+        if not training["modality_dropout"]:
+            del training["modality_dropout"]  # runs from before there was any keep their keys
         identity = {
             "method": self.method.name,
             "settings": dict(self.method.settings),

@@ -13,8 +13,11 @@ import numpy as np
 
 from msadg.batches.clips import ClipSet
 from msadg.corpora.catalog import corpus_root, open_corpus
-from msadg.errors import CorpusError, FeatureError, UnknownNameError
+from msadg.errors import CorpusError, FeatureError, UnknownNameError, UsageError
+from msadg.extraction.catalog import EXTRACTORS, ExtractorSpec, make_extractor
+from msadg.extraction.engines.engine import make_engine
 from msadg.extraction.extractor import Extractor
+from msadg.extraction.pretrained import short_name
 from msadg.protocols.domains import domain_name
 from msadg.store.fill import fill_store
 from msadg.store.folders import store_path
@@ -36,7 +39,7 @@ class DataConfig:
     """Which data a run reads, by name."""
 
     features: Mapping[str, str] = field(default_factory=lambda: {"text": "minilm"})
-    """Modality -> extractor: ``{"text": "minilm", "video": "simulated"}``."""
+    """Modality -> extractor, with its options: ``{"text": "minilm", "video": "hog:rate=10"}``."""
     labels: LabelReading = "round"
     """How polarity becomes a class."""
     stores: Path = Path("stores")
@@ -50,15 +53,30 @@ class DataConfig:
 
 
 @lru_cache(maxsize=32)
-def _utterances(domain: str, labels: LabelReading, data_root: Path | None) -> tuple[Utterance, ...]:
-    return tuple(open_corpus(domain, labels=labels, root=corpus_root(domain, data_root)).all_utterances())
+def _read_corpus(domain: str, labels: LabelReading, data_root: Path | None, empty: bool) -> tuple[Utterance, ...]:
+    root = corpus_root(domain, data_root)
+    return tuple(open_corpus(domain, labels=labels, root=root, allow_empty_text=empty).all_utterances())
+
+
+def _reading(data: DataConfig, domain: str) -> tuple[str, LabelReading, Path | None, bool]:
+    # A clip without a transcript is no fault where there is more to learn from than text.
+    return domain, data.labels, data.data_root, set(data.features) != {"text"}
+
+
+def _utterances(data: DataConfig, domain: str) -> tuple[Utterance, ...]:
+    return _read_corpus(*_reading(data, domain))
+
+
+def is_clipwise(data: DataConfig, modality: str) -> bool:
+    """Whether the features of a modality are made of each clip's video or sound."""
+    return modality in EXTRACTORS and data.features[modality] != SIMULATED
 
 
 def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
     """Where the features of a domain lie."""
-    from msadg.extraction.pretrained import short_name
-
     name = f"{modality}-{short_name(data.features[modality])}"
+    if is_clipwise(data, modality):
+        name = ExtractorSpec.parse(modality, data.features[modality]).folder
     if data.features[modality] == SIMULATED and data.labels != "round":
         name += f"-{data.labels}"  # drawn from the class, so from how it is read
     if modality == "text" and data.lowercase:
@@ -84,27 +102,34 @@ def prepare_stores(data: DataConfig, domains: Sequence[str], progress: Progress 
 
 
 def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | None) -> None:
-    utterances = _utterances(domain, data.labels, data.data_root)
+    utterances = _utterances(data, domain)
     folder = folder_of(data, domain, modality)
     told = None if progress is None else lambda done, total: progress(f"{domain_name(domain)} {modality}", done, total)
-    fill_store(folder, utterances, _extractor(data, domain, modality, utterances), progress=told)
+    if data.features[modality] == SIMULATED:
+        fill_store(folder, utterances, _simulated(data, domain, modality, utterances), progress=told)
+    else:
+        engine = make_engine() if is_clipwise(data, modality) else None
+        fill_store(folder, utterances, extractor_of(data, modality), progress=told, engine=engine)
     _store.cache_clear()
 
 
-def _extractor(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
+def extractor_of(data: DataConfig, modality: str) -> Extractor:
+    """The extractor of a modality that works on clips and transcripts; nothing heavy is loaded yet.
+
+    Raises:
+        UnknownNameError: there is no such extractor.
+        UsageError: the modality is simulated: drawn from labels, so there is nothing that works on a clip.
+    """
     name = data.features[modality]
     if name == SIMULATED:
-        return _simulated(data, domain, modality, utterances)
-    if modality == "text":
-        from msadg.extraction.text import TextEncoder, TextTokens
+        raise UsageError(f"{modality} is simulated: it was drawn from labels, and no clip has any")
+    if modality != "text":
+        return make_extractor(modality, name)
+    from msadg.extraction.text import TextEncoder, TextTokens
 
-        if name.endswith(TOKENS):
-            return TextTokens(name.removesuffix(TOKENS), lowercase=data.lowercase)
-        return TextEncoder(name, lowercase=data.lowercase)
-    raise FeatureError(
-        f"there is no {modality} extractor {name!r} yet; {modality} can be {SIMULATED!r}, "
-        f"or be left out of the features"
-    )
+    if name.endswith(TOKENS):
+        return TextTokens(name.removesuffix(TOKENS), lowercase=data.lowercase)
+    return TextEncoder(name, lowercase=data.lowercase)
 
 
 def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
@@ -141,7 +166,7 @@ def load_clips(data: DataConfig, domain: str, split: Split, domain_index: int = 
     Raises:
         StoreError: the features are not there (``prepare_stores`` makes them).
     """
-    utterances = [u for u in _utterances(domain, data.labels, data.data_root) if u.split == split]
+    utterances = [u for u in _utterances(data, domain) if u.split == split]
     stores = {modality: _store(folder_of(data, domain, modality)) for modality in data.features}
     return ClipSet(domain_name(domain), utterances, stores, domain_index, max_steps={"text": data.max_text_tokens})
 
@@ -173,17 +198,17 @@ def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dic
 
 
 @lru_cache(maxsize=32)
-def _clips_digest(domain: str, labels: LabelReading, data_root: Path | None) -> str:
+def _clips_digest(domain: str, labels: LabelReading, data_root: Path | None, empty: bool) -> str:
     """Of a domain's clips and labels; kept, since every key of a grid asks for it."""
     digest = hashlib.sha256()
-    for u in _utterances(domain, labels, data_root):
+    for u in _read_corpus(domain, labels, data_root, empty):
         digest.update(repr((u.clip_id, u.video_id, u.split, u.sentiment, u.polarity)).encode())
     return digest.hexdigest()
 
 
 def data_digest(data: DataConfig, domain: str) -> str:
     """Digest of a domain's clips: ids, videos, splits, labels, and the inputs of their stored features."""
-    digest = hashlib.sha256(_clips_digest(domain, data.labels, data.data_root).encode())
+    digest = hashlib.sha256(_clips_digest(*_reading(data, domain)).encode())
     for modality in data.features:
         digest.update((_store(folder_of(data, domain, modality)).inputs_sha256 or "").encode())
     return digest.hexdigest()[:16]
@@ -196,7 +221,7 @@ def check_splits(data: DataConfig, sources: Sequence[str], targets: Sequence[str
         CorpusError: a source without train, dev or test clips, or a target without test clips.
     """
     for domain, needed in [*((d, SPLITS) for d in sources), *((d, ("test",)) for d in targets)]:
-        present = {u.split for u in _utterances(domain, data.labels, data.data_root)}
+        present = {u.split for u in _utterances(data, domain)}
         for split in needed:
             if split not in present:
                 role = "source" if needed == SPLITS else "target"

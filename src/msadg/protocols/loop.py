@@ -17,6 +17,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from msadg.batches.clips import ClipSet
+from msadg.batches.dropout import drop_modalities
 from msadg.batches.sampling import balanced_batches, length_grouped_batches, sequential_batches
 from msadg.errors import RunError
 from msadg.methods.method import ClosedForm, Method, Phase
@@ -40,6 +41,7 @@ from msadg.protocols.training import (
     resolved_device,
     set_learning_rate,
 )
+from msadg.types import Batch
 
 
 class Trainer:
@@ -171,7 +173,7 @@ class Trainer:
                 self._save(optimizer, torch.get_rng_state())
 
     def _train_step(self, phase: Phase, optimizer: torch.optim.Optimizer, indices: Int[np.ndarray, " clip"]) -> None:
-        batch = self.train_clips.batch(indices).to(self.device)
+        batch = self._training_batch(phase, indices).to(self.device)
         with self.fabric.autocast():
             terms = self.method.loss(self.method(batch), batch)
         if phase.terms is not None:
@@ -189,6 +191,13 @@ class Trainer:
         for name, term in terms.items():
             self.state.losses[name] = self.state.losses.get(name, 0.0) + float(term.detach()) * len(batch)
         self.state.clips += len(batch)
+
+    def _training_batch(self, phase: Phase, indices: Int[np.ndarray, " clip"]) -> Batch:
+        batch = self.train_clips.batch(indices)
+        if self.config.modality_dropout == 0:
+            return batch
+        seed = derive_seed(self.seed, "modality dropout", phase.name, self.state.epoch, self.state.step)
+        return drop_modalities(batch, self.config.modality_dropout, seed)
 
     def _check_finite(self, phase: Phase, terms: Mapping[str, Tensor]) -> None:
         for name, term in terms.items():

@@ -24,12 +24,12 @@ from msadg.methods import METHODS, load_method
 from msadg.methods.build import MethodSpec
 from msadg.methods.finetuned import FineTuneConfig
 from msadg.methods.masked import MaskedConfig
-from msadg.methods.settings import settings_from
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment, InterventionName
 from msadg.protocols.features import TOKENS, DataConfig
 from msadg.protocols.selection import check_selection
 from msadg.protocols.training import TrainingConfig
+from msadg.settings import settings_from
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A run folder: settings, weights, history; made by training, read by everything that comes after.
 
 ``run.json`` says what was asked for, ``state.safetensors`` where training stands, ``model.safetensors`` what it ended
-with, ``history.json`` what each epoch brought.
+with, ``history.json`` what each epoch brought, ``sources.safetensors`` what its sources looked like.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ import torch
 from torch import nn
 
 from msadg.batches.clips import ClipSet, joined
+from msadg.batches.moments import step_moments
 from msadg.errors import MsadgWarning, RunError
 from msadg.methods.build import build_method
 from msadg.methods.method import ClosedForm, Method
 from msadg.protocols.checkpoint import STATE_FILE, TrainingState, load_tensors, load_weights, save_tensors
 from msadg.protocols.experiment import Experiment, experiment_from
-from msadg.protocols.features import TOKENS, load_clips
+from msadg.protocols.features import TOKENS, is_clipwise, load_clips
 from msadg.protocols.loop import Trainer, fit_closed_form
 from msadg.protocols.observer import Observer
 from msadg.protocols.selection import best_common_epochs
+from msadg.protocols.sources import SOURCES_FILE, read_sources, sources_of, write_sources
 from msadg.protocols.training import num_threads
 from msadg.store.atomic import write_text
 
@@ -152,16 +154,23 @@ def train_run(
         open_run(folder, experiment, resume=resume)
         if (folder / MODEL_FILE).exists():
             trained = _finished(folder, experiment, method)
+            _keep_sources(experiment, train_sets, folder)  # a run from before they were kept
         else:
             with num_threads(experiment.training.threads):
                 state = _fit(experiment, method, train_sets, folder, observers)
             trained = TrainedRun(experiment, method.eval().cpu(), state)
+            _keep_sources(experiment, train_sets, folder)
             write_text(folder / HISTORY_FILE, json.dumps(state.history, indent=1))
             save_tensors(folder / MODEL_FILE, method.state_dict(), {"state": asdict(state)})
             for leftover in [folder / STATE_FILE, *folder.glob("best-*.safetensors")]:
                 leftover.unlink(missing_ok=True)
     _warn(trained.method, trained.state)
     return trained
+
+
+def _keep_sources(experiment: Experiment, train_sets: Sequence[ClipSet], folder: Path) -> None:
+    if not (folder / SOURCES_FILE).exists():
+        write_sources(folder, sources_of(train_sets, source_clips(experiment, "dev"), experiment.seed))
 
 
 def _fit(
@@ -173,8 +182,7 @@ def _fit(
 ) -> TrainingState:
     config = experiment.training
     train_clips = joined(train_sets)
-    if config.class_prior == "uniform":
-        method.leave_out_prior(torch.from_numpy(train_clips.sentiment))
+    _look_at(method, train_clips, experiment)
     if isinstance(method, ClosedForm):
         started = time.monotonic()
         fit_closed_form(method, train_clips, _dev_sets(experiment), config.selection_metric)
@@ -195,6 +203,16 @@ def _fit(
     return trainer.run()
 
 
+def _look_at(method: Method, train_clips: ClipSet, experiment: Experiment) -> None:
+    """Give a method what it needs to know of the clips that it will learn from before it does."""
+    if experiment.training.class_prior == "uniform":
+        method.leave_out_prior(torch.from_numpy(train_clips.sentiment))
+    for modality in train_clips.columns:
+        # An encoder's hidden states and simulated features have one scale already.
+        if is_clipwise(experiment.data, modality):
+            method.scale_inputs(modality, *step_moments(train_clips, modality))
+
+
 def _dev_sets(experiment: Experiment) -> list[ClipSet]:
     if experiment.selection == "oracle":
         return [load_clips(experiment.data, name, "dev") for name in experiment.domains.target_domains]
@@ -207,8 +225,7 @@ def _epochs_by_leaving_one_out(experiment: Experiment, train_sets: Sequence[Clip
     for held in range(len(train_sets)):
         kept = [clips for index, clips in enumerate(train_sets) if index != held]
         method = new_method(experiment, train_sets[0].feature_dims)
-        if experiment.training.class_prior == "uniform":
-            method.leave_out_prior(torch.from_numpy(joined(kept).sentiment))
+        _look_at(method, joined(kept), experiment)
         inner = folder / f"without-{dev_sets[held].domain}"
         inner.mkdir(parents=True, exist_ok=True)
         trainer = Trainer(
@@ -244,8 +261,9 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
         data_root=data_root or experiment.data.data_root,
     )
     experiment = replace(experiment, data=data)
-    method = new_method(experiment, source_clips(experiment, "dev")[0].feature_dims)
-    return _finished(folder, experiment, method)
+    sources = read_sources(folder)
+    dims = sources.feature_dims if sources else source_clips(experiment, "dev")[0].feature_dims
+    return _finished(folder, experiment, new_method(experiment, dims))
 
 
 def _finished(folder: Path, experiment: Experiment, method: Method) -> TrainedRun:

@@ -15,7 +15,6 @@ from jaxtyping import Float
 
 from msadg.batches.clips import ClipSet
 from msadg.methods import load_method
-from msadg.methods.settings import settings_from, settings_to_dict
 from msadg.metrics.by_domain import summarise_domains
 from msadg.protocols.domains import domain_name
 from msadg.protocols.evaluate import predict_logits, predictions_of, scores_of
@@ -26,6 +25,7 @@ from msadg.protocols.run import TrainedRun, source_clips
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.results.predictions import Predictions, joined_predictions
 from msadg.results.record import Record
+from msadg.settings import settings_from, settings_to_dict
 from msadg.types import Split
 
 Measure = Callable[[TrainedRun], Mapping[str, Any]]

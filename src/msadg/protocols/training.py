@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from msadg.errors import SettingsError, UsageError
+from msadg.settings import require
 
 Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -51,6 +52,9 @@ class TrainingConfig:
     shares are added to the logits in training only). Reads source labels alone; the constant classifier ignores it."""
     balanced_domains: bool = False
     """Batches with equally many clips of each source domain, small domains repeated."""
+    modality_dropout: float = 0.0
+    """Probability that a training clip loses one of its modalities, so that the method learns to go without; its last
+    is never lost. A method that is not trained by gradient ignores it."""
     threads: int = 1
     """Of the arithmetic on a CPU: the same number gives the same bits. One is as fast for a small method, and lets a
     grid use every core for a run of its own; give a fine-tuned encoder more."""
@@ -69,6 +73,7 @@ class TrainingConfig:
         for name in ("warmup_epochs", "weight_decay"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"training.{name} = {getattr(self, name)}; expected 0 or more")
+        require("training.modality_dropout", self.modality_dropout, at_least=0, at_most=1)
         for name in ("clip_norm", "clip_value", "patience", "checkpoint_steps"):
             value = getattr(self, name)
             if value is not None and value <= 0:
