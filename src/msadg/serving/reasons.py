@@ -1,0 +1,202 @@
+"""What decided a verdict: the share of each step and each feature in what speaks for or against it.
+
+A method whose logits are a sum over steps and features says so itself (``Method.evidence``): a share is then what a
+term adds to the winning class beyond what it adds to the classes on average. For any other method a step is left out,
+and its share is what the winning class's log-probability loses. Input features that have names are held against the
+sources' mean in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from msadg.protocols.sources import Sources
+from msadg.serving.features import Observed
+from msadg.serving.scoring import Scorer
+from msadg.serving.verdict import DecidingFeature, DecidingStep
+from msadg.types import Steps
+
+SHOWN = 5
+"""Steps and features that are named, of each modality."""
+
+MOST_WINDOWS = 200
+"""A longer sequence is left out piece by piece instead of step by step."""
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What decided a verdict."""
+
+    modality_shares: Mapping[str, float]
+    steps: tuple[DecidingStep, ...]
+    features: tuple[DecidingFeature, ...]
+
+
+def reasons_for(
+    scorer: Scorer,
+    observed: Mapping[str, Observed],
+    winner: int,
+    sources: Sources | None,
+    names: Mapping[str, Mapping[str, slice]],
+) -> Reasons:
+    """Find what decided a verdict.
+
+    Args:
+        scorer: of the clip.
+        observed: what the scorer's plan reads.
+        winner: index of the verdict's class.
+        sources: whose mean named features are held against.
+        names: columns of each named feature, by modality.
+    """
+    if not observed:
+        return Reasons({}, (), ())
+    steps = {modality: seen.steps for modality, seen in observed.items()}
+    evidence = linear_evidence(scorer, steps, winner)
+    features: list[DecidingFeature] = []
+    if evidence is None:
+        by_step = occluded_steps(scorer, steps, winner)
+    else:
+        by_step = {modality: part.sum(dim=1) for modality, part in evidence.items()}
+        features += _learned_features(evidence, names, is_input=scorer.method.reads_inputs_directly)
+    by_step = _shares(by_step)
+    if sources is not None and not (evidence and scorer.method.reads_inputs_directly):
+        features += _named_features(scorer, steps, winner, sources, names)
+    deciding = [step for modality, share in by_step.items() for step in _weightiest_steps(modality, share, observed)]
+    return Reasons(
+        {modality: float(share.abs().sum()) for modality, share in by_step.items()},
+        tuple(sorted(deciding, key=lambda step: -abs(step.share))),
+        tuple(sorted(features, key=lambda feature: -abs(feature.share))),
+    )
+
+
+@torch.no_grad()
+def linear_evidence(
+    scorer: Scorer, steps: Mapping[str, Steps], winner: int
+) -> dict[str, Float[Tensor, "time feature"]] | None:
+    """What each feature of each step adds to the winning class beyond the classes' mean; None where no sum says it."""
+    parts = scorer.method.evidence(scorer.batch(steps), scorer.plan.output)
+    if parts is None:
+        return None
+    first = {modality: parts[modality][0].double().cpu() for modality in steps}
+    return {modality: part[..., winner] - part.mean(dim=-1) for modality, part in first.items()}
+
+
+def occluded_steps(scorer: Scorer, steps: Mapping[str, Steps], winner: int) -> dict[str, Float[Tensor, " time"]]:
+    """What the winning class's log-probability loses without each step; shared evenly within a piece."""
+    whole = scorer.probabilities(steps).clamp_min(1e-300).log()[0, winner]
+    lost = {}
+    for modality, own in steps.items():
+        places = torch.nonzero(own.valid[0])[:, 0]
+        pieces = torch.tensor_split(places, min(len(places), MOST_WINDOWS))
+        valid = own.valid.repeat(len(pieces), 1)
+        for row, piece in enumerate(pieces):
+            valid[row, piece] = False
+        values = own.values.expand(len(pieces), -1, -1).masked_fill(~valid[..., None], 0)
+        without = _with_variants(scorer, steps, modality, Steps(values, valid), winner)
+        lost[modality] = torch.zeros(own.valid.shape[1], dtype=torch.float64)
+        for row, piece in enumerate(pieces):
+            lost[modality][piece] = (whole - without[row]) / len(piece)
+    return lost
+
+
+def _with_variants(
+    scorer: Scorer, steps: Mapping[str, Steps], modality: str, variants: Steps, winner: int
+) -> Float[Tensor, " variant"]:
+    """Log-probability of the winner for variants of one modality, the others as they are."""
+    num = len(variants.valid)
+    rest = {m: Steps(s.values.expand(num, -1, -1), s.valid.expand(num, -1)) for m, s in steps.items()}
+    return scorer.probabilities({**rest, modality: variants}).clamp_min(1e-300).log()[:, winner]
+
+
+def _shares(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    total = sum(float(part.abs().sum()) for part in parts.values())
+    return {modality: part / total if total > 0 else part for modality, part in parts.items()}
+
+
+def _largest(shares: Float[Tensor, " entry"]) -> list[int]:
+    order = torch.argsort(shares.abs(), descending=True, stable=True)[:SHOWN].tolist()
+    return [at for at in order if shares[at] != 0]
+
+
+def _weightiest_steps(modality: str, shares: Tensor, observed: Mapping[str, Observed]) -> list[DecidingStep]:
+    seen = observed[modality]
+    return [
+        DecidingStep(
+            modality=modality,
+            step=at,
+            share=float(shares[at]),
+            token=seen.tokens[at] if len(seen.tokens) == len(shares) else None,
+            start_seconds=seconds(seen.times[at, 0]),
+            end_seconds=seconds(seen.times[at, 1]),
+        )
+        for at in _largest(shares)
+    ]
+
+
+def seconds(value: float | np.floating) -> float | None:
+    """A time to a tenth of a millisecond, or None where it is not known."""
+    return None if math.isnan(value) else round(float(value), 4)
+
+
+def _learned_features(
+    evidence: Mapping[str, Tensor], names: Mapping[str, Mapping[str, slice]], *, is_input: bool
+) -> list[DecidingFeature]:
+    shares = _shares({modality: part.sum(dim=0) for modality, part in evidence.items()})
+    return [
+        DecidingFeature(
+            modality=modality,
+            kind="input" if is_input else "representation",
+            index=at,
+            share=float(part[at]),
+            name=_name_of(at, names.get(modality, {})) if is_input else None,
+        )
+        for modality, part in shares.items()
+        for at in _largest(part)
+    ]
+
+
+def _name_of(index: int, names: Mapping[str, slice]) -> str | None:
+    for name, columns in names.items():
+        if columns.start <= index < columns.stop:
+            return name if columns.stop - columns.start == 1 else f"{name}[{index - columns.start}]"
+    return None
+
+
+def _named_features(
+    scorer: Scorer,
+    steps: Mapping[str, Steps],
+    winner: int,
+    sources: Sources,
+    names: Mapping[str, Mapping[str, slice]],
+) -> list[DecidingFeature]:
+    """What the winning class's log-probability loses where a named feature takes the sources' mean."""
+    whole = scorer.probabilities(steps).clamp_min(1e-300).log()[0, winner]
+    lost: dict[str, Tensor] = {}
+    for modality in steps:
+        distance = sources.modalities[modality].distance
+        if not names.get(modality) or distance is None:
+            continue
+        variants = _at_the_mean(steps[modality], torch.from_numpy(distance.mean), list(names[modality].values()))
+        lost[modality] = whole - _with_variants(scorer, steps, modality, variants, winner)
+    shares = _shares(lost)
+    return [
+        DecidingFeature(modality, "input", columns[at].start, float(part[at]), name=list(names[modality])[at])
+        for modality, part in shares.items()
+        for columns in [list(names[modality].values())]
+        for at in _largest(part)
+    ]
+
+
+def _at_the_mean(steps: Steps, mean: Tensor, columns: Sequence[slice]) -> Steps:
+    values = steps.values.repeat(len(columns), 1, 1)
+    for row, where in enumerate(columns):
+        values[row, :, where] = mean[where].to(values.dtype)
+    valid = steps.valid.repeat(len(columns), 1)
+    return Steps(values.masked_fill(~valid[..., None], 0), valid)
