@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--video",
         metavar="EXTRACTOR",
-        help="hog (no weights, no network), vggface2, openface, facet; with options: hog:rate=10,detector=yunet",
+        help="hog (no network), vggface2, openface, facet; with options: hog:rate=10,detector=yunet",
     )
     made.add_argument(
         "--audio", metavar="EXTRACTOR", help="logmel, acoustic (pitch, loudness ...), speech:model=wav2vec2"
