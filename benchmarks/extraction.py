@@ -2,7 +2,7 @@
 
     python -m benchmarks.extraction [--clips 150] [--seconds 8] [--rounds 3] [--extractor hog]
 
-The time is that of the whole fill: starting the workers (some 2 s) and loading the extractor in each of them is part
+The time is that of the whole fill: starting the workers (some 3 s) and loading the extractor in each of them is part
 of it, so there must be work for half a minute.
 """
 

@@ -1,6 +1,6 @@
 """The face detector: frames together against one at a time, and how far it is ahead of real time.
 
-    python benchmarks/faces.py [--frames 64] [--repeats 5] [--threads 1]
+    python -m benchmarks.faces [--frames 64] [--repeats 5] [--threads 1]
 
 Frames are generated: one or two real faces that sway before a wall. One thread is what a worker of `msadg extract`
 has. "one at a time" is the same detector, called with a single frame, again and again.

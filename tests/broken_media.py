@@ -57,6 +57,16 @@ def flipped(content: bytes, num_flips: int) -> bytes:
     return damaged.tobytes()
 
 
+def flv_tags(content: bytes, kind: int) -> list[int]:
+    """Where the tags of a kind begin in an .flv: 8 is sound, 9 pictures."""
+    at, found = 13, []
+    while at < len(content):
+        if content[at] == kind:
+            found.append(at)
+        at += 11 + int.from_bytes(content[at + 1 : at + 4]) + 4
+    return found
+
+
 def _write_unusual(folder: Path, good: Path) -> None:
     write_clip(folder / "sound-only.m4a", seconds=2.0, video=False)
     write_clip(folder / "video-only.mp4", seconds=2.0, sound=False)

@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -14,15 +15,18 @@ import numpy as np
 import pytest
 
 from msadg.cli import main
+from msadg.cli.options import progress_bar
 from msadg.corpora.manifest import ManifestCorpus, read_clips
 from msadg.errors import MediaError, MsadgWarning
 from msadg.extraction.catalog import EXTRACTORS
 from msadg.extraction.clipwise import ClipExtractor
+from msadg.extraction.engines.local import LocalEngine, ThisProcess
 from msadg.store import Store
 from msadg.types import Clip, Features, Word
 from tests.media import write_clip
 
 WORKER = ["--workers", "1"]
+"""Works in this process here, where the toys are known; ``tests/extraction/engines`` has it start one."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,15 @@ class Toy(ClipExtractor):
         valid = values[:, 0] != 48 * self.config.scale
         start = np.arange(len(content)) / 2
         return Features(np.where(valid[:, None], values, 0), valid, np.stack([start, start + 0.5], axis=1))
+
+
+@pytest.fixture(autouse=True)
+def _a_single_worker_is_this_process(monkeypatch):
+    def run(self, extractor, clips):
+        return (ThisProcess().run if self.num_workers == 1 else partial(real, self))(extractor, clips)
+
+    real = LocalEngine.run
+    monkeypatch.setattr(LocalEngine, "run", run)
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +148,18 @@ def test_clips_whose_file_changed_are_made_anew_when_asked(capsys):
     assert len(Store(Path("stores/clips/video-toy")).features("clips/clip/a").values) == 3
 
 
+def test_clips_that_take_a_minute_each_have_a_rate_and_a_time_left():
+    now = [0.0]
+    with progress_bar() as bar:
+        bar.get_time = lambda: now[0]
+        task = bar.add_task("slow", total=10, note="")
+        for _ in range(3):
+            now[0] += 60
+            bar.update(task, advance=1)
+        # A clip each 60 s, and seven to go.
+        assert (bar.tasks[0].speed, bar.tasks[0].time_remaining) == (pytest.approx(1 / 60), pytest.approx(420))
+
+
 def test_one_split_of_a_domain_can_be_extracted_but_its_manifest_has_all():
     write_files("clips", a="a", b="b", c="c")
     write_manifest(a="one", b="two", c="three")
@@ -187,6 +212,7 @@ def test_missing_transcripts_are_recognised_where_asked_and_said(ear, capsys):
     clips = list(corpus.all_utterances())
     assert [clip.text for clip in clips] == ["wonderful", "its own words", ""]
     assert clips[0].words == (Word("wonderful", 0.0, 0.5),)
+    assert [Path(name).name for name in json.loads(Path("stores/mine/.hashes.json").read_text())] == ["a.mp4", "c.mp4"]
     lines = Path("stores/mine/transcripts.jsonl").read_text().splitlines()
     assert [json.loads(line)["model"] for line in lines] == [{"model": "ear"}] * 2
 

@@ -151,7 +151,7 @@ def test_a_run_marks_the_frames_that_it_kept(tmp_path, capsys, monkeypatch):
     from msadg.protocols.checkpoint import TrainingState
     from msadg.protocols.run import TrainedRun, new_method
     from msadg.store import Store
-    from tests.protocols.helpers import toy_experiment
+    from tests.protocols.helpers import Toy, toy_experiment
 
     experiment = toy_experiment(tmp_path)
     method = new_method(experiment, {"text": 6, "video": 5})
@@ -171,6 +171,13 @@ def test_a_run_marks_the_frames_that_it_kept(tmp_path, capsys, monkeypatch):
     assert "its file is not known" in capsys.readouterr().err
     with pytest.raises(UsageError, match="so it keeps no frames of"):
         analysis.kept_frames(run_folder, Store(tmp_path / "stores" / "c" / "text-toy"), clip_id)
+    lost = "c/test/lost"
+    with StoreWriter(tmp_path / "stores" / "c" / "text-toy", Manifest.of(Toy("text", 6))) as writer:
+        writer.add(lost, Features(np.ones((2, 6), np.float32), np.ones(2, bool)))
+    with StoreWriter(store.path, Manifest.of(Toy("video", 5))) as writer:
+        writer.lose(lost, "face", "no face in 9 frames")
+    with pytest.raises(StoreError, match="lost at 'face': no face in 9 frames"):
+        inspect.run(parse(store.path, lost, "--run", run_folder, "-o", tmp_path / "lost.png"))
     method.keyframes = None
     with pytest.raises(UsageError, match=r"trained with s2lif, which drops no frames"):
         analysis.kept_frames(run_folder, store, clip_id)

@@ -69,6 +69,16 @@ def test_it_is_the_same_from_a_file_with_a_mark_at_its_head_and_from_standard_in
     assert said(capsys) == expected
 
 
+def test_a_terminal_that_knows_ascii_alone_gets_the_rest_spelled_out(run, monkeypatch):
+    text = "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{GRINNING FACE}"
+    for more, expected in ((), "text read: caf\\xe9 \\U0001f600"), (("--json",), '"text": "caf\\u00e9 \\ud83d\\ude00"'):
+        terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main(["predict", run, "--text", text, *more]) == 0
+        terminal.flush()
+        assert expected in terminal.buffer.getvalue().decode("ascii")
+
+
 @pytest.mark.parametrize(("encoding", "byte"), [("latin-1", "byte 3 (0xe9)"), ("utf-16", "byte 0 (0xff)")])
 def test_a_text_in_another_encoding_names_the_byte_and_says_what_to_do(run, capsys, tmp_path, encoding, byte):
     (tmp_path / "said.txt").write_bytes("caf\N{LATIN SMALL LETTER E WITH ACUTE}".encode(encoding))
@@ -79,7 +89,9 @@ def test_a_text_in_another_encoding_names_the_byte_and_says_what_to_do(run, caps
 
 def test_ten_thousand_words_are_cut_and_that_is_said(run, capsys):
     assert main(["predict", run, "--json", "--text", "wonderful " * 10_000]) == 0
-    assert "steps were left out" in " ".join(said(capsys)["warnings"])
+    out, err = capsys.readouterr()
+    assert "the steps after the first 128 were left out" in " ".join(json.loads(out)["warnings"])
+    assert err.splitlines() == ["warning: 1 of 1 transcripts were cut to 512 tokens (first: text, 10002 tokens)"]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def test_the_order_of_clips_only_orders_the_scores(method: Method):
     assert_close(method(chosen(batch, order)).logits, method(batch).logits[order])
 
 
+def test_it_names_the_modalities_that_it_reads(method: Method):
+    """By these alone, prediction and modality dropout know what a clip may lack."""
+    batch = tiny_batch()
+    alone = replace(batch, steps={modality: batch.steps[modality] for modality in method.modalities})
+    assert torch.equal(method(alone).logits, method(batch).logits)
+
+
 def test_the_prediction_never_reads_labels_or_domains(method: Method):
     batch = tiny_batch()
     blind = replace(

@@ -39,6 +39,14 @@ def test_a_run_stopped_in_the_middle_of_an_epoch_goes_on_to_the_same_bits(tmp_pa
     assert not same(weights(tmp_path / "straight"), weights(tmp_path / "without"))
 
 
+def test_a_method_that_reads_one_of_several_modalities_never_loses_it(tmp_path):
+    for name, dropout in (("with", 1.0), ("without", 0.0)):
+        training = {"epochs": 1, "modality_dropout": dropout}
+        experiment = toy_experiment(tmp_path, "erm", settings={"modalities": ["text"]}, training=training)
+        train_run(experiment, tmp_path / name)
+    assert same(weights(tmp_path / "with"), weights(tmp_path / "without"))
+
+
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, float("nan")])
 def test_a_probability_outside_its_range_is_refused(wrong: float):
     with pytest.raises(SettingsError, match="modality_dropout"):

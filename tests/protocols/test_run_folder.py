@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from msadg.errors import RunError, SettingsError, UsageError
+from msadg.methods.build import MethodSpec
+from msadg.protocols.domains import split_domains
+from msadg.protocols.experiment import Experiment, experiment_from
+from msadg.protocols.features import DataConfig, folder_of
 from msadg.protocols.run import load_run, only_one, train_run
 from tests.protocols.helpers import toy_experiment
 
@@ -46,6 +50,35 @@ def test_an_unfinished_run_says_how_to_go_on(run):
     (folder / "model.safetensors").unlink()
     with pytest.raises(RunError, match=r"not finished.*--resume"):
         load_run(folder)
+
+
+def test_local_models_are_named_from_the_root_and_their_stores_lie_where_they_did(tmp_path, monkeypatch):
+    for folder in ("models/tiny", "minilm", "elsewhere"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "w.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    features = {
+        "text": "models/tiny",
+        "audio": "speech:model=models/tiny,rate=10",
+        "video": "vggface2:weights=w.pt",
+    }
+    data = DataConfig(features=features, stores=tmp_path / "stores")
+    experiment = Experiment(row="x", method=MethodSpec(name="erm"), domains=split_domains(["a"], []), data=data)
+    before = {modality: folder_of(data, "a", modality) for modality in features}
+    written = experiment.to_dict()["data"]["features"]
+    assert written == {
+        "text": f"{tmp_path}/models/tiny",
+        "audio": f"speech:model={tmp_path}/models/tiny,rate=10",
+        "video": f"vggface2:weights={tmp_path}/w.pt",
+    }
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    read = experiment_from(experiment.to_dict() | {"data": {"features": written, "stores": data.stores}}, "here")
+    assert {modality: folder_of(read.data, "a", modality) for modality in features} == before
+    # A name that means a model everywhere, or a number, is no file, whatever lies there.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "5").touch()
+    data = replace(data, features={"text": "minilm", "video": "hog:rate=5", "audio": "speech:model=org/model"})
+    assert replace(experiment, data=data).to_dict()["data"]["features"] == dict(data.features)
 
 
 def test_a_typo_takes_no_folder(tmp_path):

@@ -12,8 +12,9 @@ from scipy.stats import chi2
 from sklearn.covariance import LedoitWolf
 
 from msadg.errors import RunError
+from msadg.protocols.checkpoint import load_tensors, save_tensors
 from msadg.protocols.distance import SourceDistance
-from msadg.protocols.run import load_run, source_clips, train_run
+from msadg.protocols.run import MODEL_FILE, load_run, source_clips, train_run
 from msadg.protocols.sources import SOURCES_FILE, read_sources, sources_of, write_sources
 from tests.protocols.helpers import toy_data, toy_domain, toy_experiment
 
@@ -152,6 +153,13 @@ def test_a_run_from_before_this_was_kept_is_loaded_and_gets_it_when_resumed(run)
     experiment, folder = run
     before = (folder / SOURCES_FILE).read_bytes()
     (folder / SOURCES_FILE).unlink()
+    weights, meta = load_tensors(folder / MODEL_FILE)
+    old = {name: value for name, value in weights.items() if ".input_" not in name}  # features were taken as they are
+    assert len(old) == len(weights) - 6
+    save_tensors(folder / MODEL_FILE, old, meta)
+    projector = load_run(folder).method.encoders["video"].projector
+    assert (projector.input_mean == 0).all() and (projector.input_spread == 1).all()
+    assert projector.input_limit == float("inf")
     assert load_run(folder).experiment == experiment
     assert read_sources(folder) is None
     train_run(experiment, folder, resume=True)
@@ -163,7 +171,7 @@ def test_a_damaged_file_is_refused(run, size: int):
     _, folder = run
     content = (folder / SOURCES_FILE).read_bytes()
     (folder / SOURCES_FILE).write_bytes(content[:size])
-    with pytest.raises(RunError, match="damaged"):
+    with pytest.raises(RunError, match=r"sources.safetensors: damaged or cut; delete it, .* --resume writes it again"):
         load_run(folder)
 
 

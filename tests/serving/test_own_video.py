@@ -3,14 +3,18 @@
 import csv
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from msadg.corpora.catalog import open_corpus
+from msadg.errors import MsadgWarning
 from msadg.methods.build import MethodSpec
 from msadg.protocols.domains import split_domains
+from msadg.protocols.evaluate import predict_logits, softmax
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.protocols.features import DataConfig, load_clips, prepare_stores
 from msadg.protocols.run import train_run
 from msadg.protocols.training import TrainingConfig
 from msadg.serving import Predictor
@@ -54,6 +58,29 @@ def test_a_clip_gets_a_verdict_with_times_words_and_faces(predictor: Predictor, 
     assert said["day"] == 0.9 and said["[CLS]"] is None
     assert {f.name for f in verdict.features if f.kind == "input"} == {"appearance", "geometry", "motion"}
     json.dumps(verdict.to_dict(), allow_nan=False)
+
+
+def test_a_clip_gets_what_scoring_it_from_its_store_gives(predictor: Predictor, tmp_path: Path):
+    """Through its files: the same steps, rounded as they are stored, scaled by the sources, the text cut to five."""
+    data = replace(predictor.experiment.data, max_text_tokens=5)
+    settings = {"dim": 8, "heads": 2, "order": "text>audio>video", "sparsity_weight": 0.0}
+    experiment = replace(predictor.experiment, data=data, method=MethodSpec(name="s2lif", settings=settings))
+    (domain,) = experiment.domains.source_domains
+    with pytest.warns(MsadgWarning, match="more than 5 steps of text and are shortened"):
+        train_run(experiment, tmp_path / "run")
+        clips = load_clips(data, domain, "test")
+    of_run = Predictor(tmp_path / "run")
+    logits = predict_logits(of_run.method, clips)
+    said = {utterance.clip_id: utterance for utterance in open_corpus(domain).all_utterances()}
+    assert len(clips) == 3
+    for row, clip_id in enumerate(clips.clip_ids):
+        text = said[clip_id].text
+        verdict = of_run.predict(said[clip_id].clip_path, text=text)
+        assert verdict.modalities == ("text", "audio", "video")
+        said_so = any(sentence.endswith("the steps after the first 5 were left out") for sentence in verdict.warnings)
+        assert said_so == (text == TEXTS["neutral"])  # of six tokens, the special ones included
+        assert list(verdict.probabilities.values()) == pytest.approx(softmax(logits["logits"])[row].tolist(), abs=1e-6)
+        assert list(verdict.text_only.values()) == pytest.approx(softmax(logits["logits_text"])[row].tolist(), abs=1e-6)
 
 
 def test_a_clip_without_a_face_is_judged_by_its_text_and_says_so(predictor: Predictor, tmp_path: Path):

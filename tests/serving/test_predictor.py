@@ -199,6 +199,31 @@ def test_a_run_from_before_its_sources_were_kept_still_predicts_and_says_what_it
         Predictor(tmp_path / "run").predict(video_of(tmp_path, VIDEO))
 
 
+def test_what_is_given_and_not_read_is_said(tmp_path):
+    experiment = toy_experiment(tmp_path, "linear", settings={"modalities": ["text"]})
+    train_run(experiment, tmp_path / "run")
+    verdict = Predictor(tmp_path / "run").predict(video_of(tmp_path, VIDEO), text=TEXT)
+    assert verdict.warnings == ("video was given, but this run reads text only",)
+    experiment = toy_experiment(tmp_path, "linear", settings={"modalities": ["video"]})
+    train_run(experiment, tmp_path / "other run")
+    sound = video_of(tmp_path, "sound", "clip.wav")
+    verdict = Predictor(tmp_path / "other run").predict(video_of(tmp_path, VIDEO), text=TEXT, audio=sound)
+    assert [w.partition(" was given")[0] for w in verdict.warnings] == ["text", "audio"]
+
+
+def test_values_that_no_store_would_hold_are_no_features(runs, tmp_path, monkeypatch):
+    """Scoring never saw one: beyond float16, the clip is lost when it is stored."""
+    real = Toy.extract
+
+    def huge(self, clips):
+        for made in real(self, clips):
+            yield replace(made, values=made.values.astype("float32") + (7e4 if self.modality == "video" else 0.0))
+
+    monkeypatch.setattr(Toy, "extract", huge)
+    verdict = Predictor(runs[0]["s2lif"]).predict(video_of(tmp_path, VIDEO), text=TEXT)
+    assert verdict.fallback == "stage" and "which float16 cannot" in verdict.missing["video"]
+
+
 def test_simulated_video_cannot_be_made_from_a_clip_and_that_is_said(tmp_path, monkeypatch):
     experiment = toy_experiment(tmp_path, "s2lif", settings={"sparsity_weight": 0.0}, training={"epochs": 1})
     train_run(experiment, tmp_path / "run")
@@ -221,5 +246,5 @@ def test_a_long_text_is_cut_as_in_training_and_that_is_said(tmp_path, monkeypatc
     content["experiment"]["data"]["max_text_tokens"] = 2
     path.write_text(json.dumps(content))
     verdict = Predictor(tmp_path / "run").predict(text="clip 3 class 0")  # six steps
-    assert "4 of 6 steps were left out" in verdict.warnings[0]
+    assert verdict.warnings[0] == "text is longer than the run reads: the steps after the first 2 were left out"
     assert {step.step for step in verdict.steps} == {0, 1}

@@ -1,6 +1,7 @@
 """Clips that several processes work on: the same bytes however many there are, and however often they were killed."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -11,17 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from msadg.errors import StoreError
+from msadg.errors import MediaError, MsadgWarning, StoreError
+from msadg.extraction import file_hashes
+from msadg.extraction.clipwise import ClipExtractor
 from msadg.extraction.engines.engine import make_engine
 from msadg.extraction.extractor import Loss
 from msadg.store import Manifest, Store, fill_store
 from msadg.store.spool import Spool
 from msadg.store.writer import hash_input
-from msadg.types import Features
-from tests.store.toys import Toy, ToyConfig, diary_of, toy_clips
+from msadg.types import Clip, Features
+from tests.store.toys import Toy, ToyConfig, diary_of, exit_code_of, toy_clips
 
 ROOT = Path(__file__).parents[2]
-TEXTS = ["wait 0.3", "", "fail", "wait 0.1", "nan", "", "wait 0.2", "", "", "fail", "wait 0.1", ""]
+TEXTS = ["wait 0.1", "", "fail", "wait 0.02", "nan", "", "wait 0.04", "", "", "fail", "wait 0.02", ""]
 """The first is slow: others are finished before it."""
 
 
@@ -29,11 +32,12 @@ def bytes_of(store):
     return {path.name: path.read_bytes() for path in store.iterdir()}
 
 
-@pytest.fixture
-def whole(tmp_path):
-    """A store filled by one worker without an interruption."""
-    fill_store(tmp_path / "whole", toy_clips(*TEXTS), Toy())
-    return tmp_path / "whole"
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A store filled in one process without an interruption; nobody writes to it."""
+    folder = tmp_path_factory.mktemp("clipwise") / "whole"
+    fill_store(folder, toy_clips(*TEXTS), Toy())
+    return folder
 
 
 class Reversed:
@@ -52,7 +56,7 @@ class Reversed:
 
 
 @pytest.mark.parametrize(
-    "engine", [make_engine(workers=2), make_engine(workers=3), Reversed()], ids=["two", "three", "reversed"]
+    "engine", [make_engine(workers=1), make_engine(workers=3), Reversed()], ids=["one", "three", "reversed"]
 )
 def test_the_bytes_do_not_depend_on_who_worked_on_the_clips(tmp_path, whole, engine):
     told = []
@@ -130,7 +134,7 @@ def test_what_waits_damaged_is_made_again(tmp_path, whole, damage):
         content[at : at + 4] = bytes(255 - byte for byte in content[at : at + 4])
     wrong = {"cut": content[:-30], "empty": b"", "another's": other.read_bytes()}
     (one if damage != "half written" else one.with_name(f".{one.name}")).write_bytes(wrong.get(damage, content))
-    fill_store(path, clips, Toy(), engine=make_engine(workers=1))
+    fill_store(path, clips, Toy())
     assert bytes_of(path) == bytes_of(whole)
 
 
@@ -147,42 +151,54 @@ import os, signal, sys
 from pathlib import Path
 from msadg.extraction.engines.engine import make_engine
 from msadg.store import fill_store
-from msadg.store.spool import Spool
-from tests.store.test_clipwise_fill import TEXTS, Reversed
+from tests.store.test_clipwise_fill import TEXTS
 from tests.store.toys import Toy, ToyConfig, toy_clips
 
-path, diary, moment, number = sys.argv[1:]
+path, diary, number = sys.argv[1:]
 
 def told(done, total):
-    if moment == "told" and done == int(number):
+    if done == int(number):
         os.kill(os.getpid(), signal.SIGKILL)
-
-def drop(spool, clip_id):  # The clip is in the store, and still waits beside it.
-    if moment == "dropped" and clip_id.endswith(number):
-        os.kill(os.getpid(), signal.SIGKILL)
-    real_drop(spool, clip_id)
 
 if __name__ == "__main__":
-    real_drop, Spool.drop = Spool.drop, drop
-    engine = make_engine(workers=2) if moment == "told" else Reversed()
-    fill_store(Path(path), toy_clips(*TEXTS), Toy(ToyConfig(diary=diary)), engine=engine, progress=told)
+    toy = Toy(ToyConfig(diary=diary))
+    fill_store(Path(path), toy_clips(*TEXTS), toy, engine=make_engine(workers=2), progress=told)
 """
 
 
-@pytest.mark.parametrize(("moment", "number"), [("told", 1), ("told", 9), ("dropped", 3)])
-def test_killed_in_the_middle_it_loses_at_most_the_clips_in_hand(tmp_path, whole, moment, number):
+@pytest.mark.parametrize("number", [1, 9])
+def test_killed_in_the_middle_it_loses_at_most_the_clips_in_hand(tmp_path, whole, number):
     path, diary = tmp_path / "s", tmp_path / "diary"
-    command = [sys.executable, "-c", KILLED, str(path), str(diary), moment, str(number)]
+    command = [sys.executable, "-c", KILLED, str(path), str(diary), str(number)]
     killed = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     time.sleep(0.5)  # Its workers end by themselves.
-    begun = diary_of(diary)
+    again = begun_again(path, diary)
+    assert len(set(diary_of(diary)) & set(again)) <= 2  # Two workers had one each in hand.
+    assert bytes_of(path) == bytes_of(whole)
 
-    again = tmp_path / "again"
-    fill_store(path, toy_clips(*TEXTS), Toy(ToyConfig(diary=str(again))), engine=make_engine(workers=1))
-    assert set(begun) | set(diary_of(again)) == {f"mine/train/{n}" for n in range(12)}
-    # Two workers had one each in hand.
-    assert len(set(begun) & set(diary_of(again))) <= (2 if moment == "told" else 0)
+
+def begun_again(path, diary):
+    """The clips that a run after a killed one begins; every clip was begun by one of them."""
+    again = diary.with_name("again")
+    fill_store(path, toy_clips(*TEXTS), Toy(ToyConfig(diary=str(again))))
+    assert {*diary_of(diary), *diary_of(again)} == {f"mine/train/{n}" for n in range(12)}
+    return diary_of(again)
+
+
+def test_killed_when_a_clip_is_in_the_store_and_still_waits_beside_it_nothing_is_lost(tmp_path, whole, monkeypatch):
+    def drop(spool, clip_id):
+        if clip_id.endswith("3"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(spool, clip_id)
+
+    path, diary, real = tmp_path / "s", tmp_path / "diary", Spool.drop
+    toy = Toy(ToyConfig(diary=str(diary)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Spool, "drop", drop)
+        killed = exit_code_of(lambda: fill_store(path, toy_clips(*TEXTS), toy, engine=Reversed()))
+    assert killed == -signal.SIGKILL
+    assert begun_again(path, diary) == []
     assert bytes_of(path) == bytes_of(whole)
 
 
@@ -235,3 +251,123 @@ def test_a_changed_input_is_told_before_any_work(tmp_path):
     with pytest.raises(StoreError, match="was stored from another input"):
         fill_store(tmp_path / "s", toy_clips("b", "c"), Toy(ToyConfig(diary=str(diary))))
     assert diary_of(diary) == []
+
+
+@pytest.mark.parametrize("name", ["losses.csv", "index.npz"])
+def test_killed_when_all_is_extracted_it_leaves_nothing_undone_and_no_half_file(tmp_path, whole, monkeypatch, name):
+    def replace(path, target):
+        if target.name == name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(path, target)
+
+    path, real = tmp_path / "s", Path.replace
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        assert exit_code_of(fill_store, path, toy_clips(*TEXTS), Toy()) == -signal.SIGKILL
+    assert len(list(path.glob(f".{Path(name).stem}.*"))) == 1  # what was to be moved
+    fill_store(path, toy_clips(*TEXTS), Toy())
+    assert bytes_of(path) == bytes_of(whole)
+
+
+def test_killed_as_soon_as_the_store_is_complete_its_losses_have_been_written(tmp_path, whole, monkeypatch):
+    def killed(self, folder):
+        real(self, folder)
+        if self.clips is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    real = Manifest.write
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "write", killed)
+        assert exit_code_of(fill_store, tmp_path / "s", toy_clips(*TEXTS), Toy()) == -signal.SIGKILL
+    assert Store(tmp_path / "s").is_complete
+    assert bytes_of(tmp_path / "s") == bytes_of(whole)
+
+
+@pytest.mark.parametrize("name", ["values.bin", "marks.bin", "journal.jsonl"])
+def test_interrupted_while_it_writes_and_run_again_it_ends_with_the_same_bytes(tmp_path, whole, monkeypatch, name):
+    def write(descriptor, content):
+        written = real(descriptor, content)
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == name and not interrupted:
+            interrupted.append(name)
+            raise KeyboardInterrupt
+        return written
+
+    real, interrupted = os.write, []
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(os, "write", write)
+        fill_store(tmp_path / "s", toy_clips(*TEXTS), Toy())
+    fill_store(tmp_path / "s", toy_clips(*TEXTS), Toy())
+    assert bytes_of(tmp_path / "s") == bytes_of(whole)
+
+
+class Sizes(Toy):
+    """A step with the size of the clip's file three times."""
+
+    kind = "sizes"
+    marks = ()
+    input_of = ClipExtractor.input_of
+
+    def features_of(self, clip):
+        if not Path(clip.clip_path).exists():
+            raise MediaError("open", f"{clip.clip_path}: there is no such file")
+        return Features(np.full((1, 3), Path(clip.clip_path).stat().st_size, np.float32), np.ones(1, bool))
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """Three clips of one file."""
+    path = str(tmp_path / "long.mp4")
+    (tmp_path / "long.mp4").write_bytes(b"12345")
+    return [
+        Clip(clip_id=f"mine/clip/{n}", clip_path=path, start_seconds=float(n), end_seconds=n + 1.0) for n in range(3)
+    ]
+
+
+@pytest.fixture
+def hashed(monkeypatch):
+    """The files that were read to be hashed."""
+    names, real = [], file_hashes.hashlib.file_digest
+    monkeypatch.setattr(
+        file_hashes.hashlib, "file_digest", lambda file, kind: names.append(Path(file.name).name) or real(file, kind)
+    )
+    return names
+
+
+def test_a_file_is_hashed_once_for_all_its_clips_and_all_runs_until_it_changes(tmp_path, cut, hashed, monkeypatch):
+    for _ in range(2):
+        monkeypatch.setattr(file_hashes, "_known", {})  # as in another process
+        fill_store(tmp_path / "s", cut, Sizes())
+        assert hashed == ["long.mp4"]
+    before = (tmp_path / "long.mp4").stat()
+    (tmp_path / "long.mp4").write_bytes(b"54321")
+    os.utime(tmp_path / "long.mp4", ns=(before.st_atime_ns, before.st_mtime_ns))  # same size, and time set back
+    monkeypatch.setattr(file_hashes, "_known", {})
+    with pytest.raises(StoreError, match="mine/clip/0 was stored from another input"):
+        fill_store(tmp_path / "s", cut, Sizes())
+
+
+@pytest.mark.parametrize("damage", ["[]", "{", '{"FILE": 3}', '{"FILE": []}', '{"FILE": ["a"]}'])
+def test_a_damaged_memory_of_hashes_is_made_anew(tmp_path, cut, hashed, monkeypatch, damage):
+    fill_store(tmp_path / "s", cut, Sizes())
+    good = (tmp_path / "s" / ".hashes.json").read_bytes()
+    (tmp_path / "s" / ".hashes.json").write_text(damage.replace("FILE", cut[0].clip_path))
+    monkeypatch.setattr(file_hashes, "_known", {})
+    fill_store(tmp_path / "s", cut, Sizes())
+    assert hashed == ["long.mp4"] * 2
+    assert json.loads((tmp_path / "s" / ".hashes.json").read_bytes()) == json.loads(good)
+
+
+def test_features_stay_when_the_file_is_gone_and_a_clip_that_is_not_stored_is_lost(tmp_path, cut):
+    fill_store(tmp_path / "s", cut[:2], Sizes())
+    (tmp_path / "long.mp4").unlink()
+    with pytest.warns(MsadgWarning, match=r"the files of 2 stored clips are not there \(first: mine/clip/0\)"):
+        store = fill_store(tmp_path / "s", [*cut[:1], Clip(clip_id="mine/clip/1")], Sizes(), overwrite=True)
+    assert [store.features(f"mine/clip/{n}").values.tolist() for n in (0, 1)] == [[[5, 5, 5]]] * 2
+    with pytest.warns(MsadgWarning, match="2 stored clips"):
+        assert fill_store(tmp_path / "s", cut, Sizes()).losses["mine/clip/2"].stage == "open"
+
+
+def test_a_name_that_is_no_file_is_not_read_for_ever(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    met = [file_hashes.hash_of_file(path) for path in (tmp_path / "pipe.mp4", tmp_path, "a\0.mp4", None)]
+    assert met == ["not a file", "not a file", "missing", "no file"]

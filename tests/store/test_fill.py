@@ -1,9 +1,6 @@
 import os
+import resource
 import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +9,10 @@ from msadg.errors import StoreError
 from msadg.extraction.extractor import Loss
 from msadg.store import Store, fill_store
 from msadg.types import Features, Utterance
+from tests.store.toys import exit_code_of
 
 
 class WordLengths:
-    """One step a word: its length, and its place in the transcript. Says what it was asked for."""
-
     """One step a word: its length, and its place in the transcript. Says what it was asked for."""
 
     modality = "text"
@@ -154,34 +150,27 @@ def test_an_error_in_the_extractor_keeps_the_chunks_before(tmp_path):
     assert Store(tmp_path / "s").clip_ids == ("mine/train/0", "mine/train/1")
 
 
-KILLED = textwrap.dedent("""
-    import os, signal, sys
-    sys.path.insert(0, sys.argv[1])
-    from pathlib import Path
-    from test_fill import WordLengths, make_utterance
-    from msadg.store import fill_store
+class Killed(WordLengths):
+    """Kills its process when it was asked for so many clips."""
 
-    class Killed(WordLengths):
-        def extract(self, utterances):
-            for features in super().extract(utterances):
-                if len(self.asked) == int(sys.argv[3]):
-                    os.kill(os.getpid(), signal.SIGKILL)
-                yield features
+    def __init__(self, at):
+        super().__init__()
+        self.at = at
 
-    utterances = [make_utterance(number, "word " * (number % 7 + 1)) for number in range(40)]
-    fill_store(Path(sys.argv[2]), utterances, Killed(), chunk=8)
-""")
+    def extract(self, utterances):
+        for features in super().extract(utterances):
+            if len(self.asked) == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield features
 
 
 @pytest.mark.parametrize("killed_at", [1, 13, 24, 25])
 def test_a_fill_killed_and_run_again_ends_with_the_same_bytes(tmp_path, killed_at):
-    script = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path / "s"), str(killed_at)]
-    killed = subprocess.run(script, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    utterances = utterances_of(*("word " * (number % 7 + 1) for number in range(40)))
+    assert exit_code_of(lambda: fill_store(tmp_path / "s", utterances, Killed(killed_at), chunk=8)) == -signal.SIGKILL
     finished = 8 * ((killed_at - 1) // 8)  # whole chunks
     assert len(Store(tmp_path / "s")) == finished
 
-    utterances = utterances_of(*("word " * (number % 7 + 1) for number in range(40)))
     resumed = WordLengths()
     fill_store(tmp_path / "s", utterances, resumed, chunk=8)
     assert len(resumed.asked) == 40 - finished
@@ -189,27 +178,12 @@ def test_a_fill_killed_and_run_again_ends_with_the_same_bytes(tmp_path, killed_a
     assert bytes_of(tmp_path / "s") == bytes_of(tmp_path / "whole")
 
 
-FULL = textwrap.dedent("""
-    import resource, sys
-    sys.path.insert(0, sys.argv[1])
-    from pathlib import Path
-    from test_fill import WordLengths, make_utterance
-    from msadg.errors import StoreError
-    from msadg.store import fill_store
-
-    utterances = [make_utterance(number, "word " * 100) for number in range(40)]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
-    try:
-        fill_store(Path(sys.argv[2]), utterances, WordLengths(), chunk=4)
-    except StoreError as error:
-        sys.exit(str(error))
-""")
-
-
 def test_a_disk_that_fills_up_loses_no_finished_chunk(tmp_path):
-    script = [sys.executable, "-c", FULL, str(Path(__file__).parent), str(tmp_path / "s")]
-    told = subprocess.run(script, capture_output=True, text=True, check=False)
-    assert told.returncode == 1
-    assert "the disk is full" in told.stderr
+    def fill():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, resource.RLIM_INFINITY))
+        with pytest.raises(StoreError, match="the disk is full"):
+            fill_store(tmp_path / "s", utterances_of(*["word " * 100] * 40), WordLengths(), chunk=4)
+
+    assert exit_code_of(fill) == 0
     # 400 bytes a clip: ten clips fit into 4,000 bytes, so the eleventh did not.
     assert len(Store(tmp_path / "s")) == 10

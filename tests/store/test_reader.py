@@ -26,6 +26,12 @@ def folder(tmp_path):
     return tmp_path / "s"
 
 
+def test_losses_are_made_once_however_often_they_are_asked_for(folder):
+    store = Store(folder)
+    assert list(store.losses) == ["mine/train/gone"]
+    assert store.losses is store.losses  # A loop over thousands of lost clips asks for each.
+
+
 @pytest.mark.parametrize("with_index", [True, False])
 def test_index_and_journal_say_the_same(folder, with_index):
     if not with_index:

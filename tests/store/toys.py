@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +32,8 @@ class Toy(ClipExtractor):
     """Steps of numbers drawn from the clip's text; what the text says it does first.
 
     ``wait 0.2`` takes that long; ``fail`` is a media error, ``bug`` an error of the extractor, ``weights`` and
-    ``unknown`` errors that stop everything, ``warn`` a warning, ``nan`` values that no store keeps.
+    ``unknown`` errors that stop everything, ``memory`` a lack of it, ``warn`` a warning,
+    ``environment`` one that tells a variable, ``nan`` values that no store keeps.
     """
 
     modality = "video"
@@ -45,7 +48,7 @@ class Toy(ClipExtractor):
         return {}
 
     def input_of(self, clip):
-        return clip.text.encode()
+        return repr(clip.text).encode()
 
     def features_of(self, clip):
         self._write_down(clip)
@@ -62,6 +65,10 @@ class Toy(ClipExtractor):
                 raise FeatureError("there are no weights; install them")
             case "unknown":
                 raise UnknownNameError("detector", "yunett", ["yunet"])
+            case "memory":
+                raise MemoryError("8 TiB were asked for")
+            case "environment":
+                warnings.warn(MsadgWarning(f"it is {os.environ.get('MSADG_TOY')}"), stacklevel=1)
             case "warn":
                 warnings.warn(MsadgWarning(f"{clip.clip_id} was mended"), stacklevel=1)
         random = np.random.default_rng(list(clip.clip_id.encode()))
@@ -99,6 +106,14 @@ class Threads(Toy):
 
         counted = [torch.get_num_threads(), cv2.getNumThreads(), int(os.environ.get("OMP_NUM_THREADS", "0"))]
         return Features(np.array([counted], np.float32), np.ones(1, bool))
+
+
+def exit_code_of(work: Callable[..., None], *arguments: object) -> int:
+    """Do something in a copy of this process, which need not survive it, and return how that ended: -9 by SIGKILL."""
+    copied = multiprocessing.get_context("fork").Process(target=work, args=arguments)
+    copied.start()
+    copied.join()
+    return copied.exitcode
 
 
 def diary_of(path: str | Path) -> list[str]:

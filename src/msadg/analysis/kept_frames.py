@@ -43,6 +43,7 @@ def kept_frames(run_folder: Path, store: Store, clip_id: str) -> Bool[np.ndarray
                 f"{beside.path} holds other features than {run_folder} learned from (settings "
                 f"{beside.manifest.digest[:8]}, then {known.modalities[modality].digest[:8]}); extract them as then"
             )
+    store.row(clip_id)  # A clip that the store has not is an error, not a clip without frames.
     unread = Utterance(clip_id=clip_id, video_id=clip_id, split="test", sentiment=0)  # The label is read by nobody.
     clips = ClipSet(domain, [unread], stores, max_steps={"text": data.max_text_tokens})
     with torch.inference_mode():

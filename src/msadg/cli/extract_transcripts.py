@@ -25,11 +25,15 @@ def with_transcripts(target: Target, arguments: argparse.Namespace) -> tuple[Seq
     from msadg.corpora.manifest_text import manifest_text
     from msadg.extraction.transcripts.journal import FILE_NAME, TranscriptFile
     from msadg.store.atomic import write_text
+    from msadg.store.hashes import hashes_kept
 
     folder = arguments.stores / target.domain
     transcripts = TranscriptFile(folder / FILE_NAME)
-    num_failed = _recognise(target, transcripts, arguments) if arguments.transcribe else 0
-    clips = transcripts.fill(target.clips)
+    num_failed, clips = 0, target.clips
+    if arguments.transcribe or transcripts.path.exists():
+        with hashes_kept(folder, target.clips):
+            num_failed = _recognise(target, transcripts, arguments) if arguments.transcribe else 0
+            clips = transcripts.fill(target.clips)
     if any(clip.clip_path for clip in clips):
         manifest = folder / "manifest.csv"
         write_text(manifest, manifest_text(clips))

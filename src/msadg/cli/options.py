@@ -111,7 +111,10 @@ def progress_bar() -> Iterator[Progress]:
     note = TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
     numbers = (TextColumn("{task.description}", table_column=Column(no_wrap=True)), BarColumn(bar_width=16))
     times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
-    with Progress(*numbers, *times, note, console=Console(stderr=True), expand=True) as progress:
+    # The rate is that of the last half hour: clips that take a minute each have one too.
+    period = 1800.0
+    bar = Progress(*numbers, *times, note, console=Console(stderr=True), expand=True, speed_estimate_period=period)
+    with bar as progress:
         yield progress
 
 

@@ -53,10 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict and print."""
-    text, words = _transcript(arguments)
+    if arguments.language and not arguments.transcribe:
+        raise UsageError("--language goes with --transcribe")
     from msadg.serving.predictor import Predictor
 
-    verdict = Predictor(arguments.run_folder, device=arguments.device).predict(
+    predictor = Predictor(arguments.run_folder, device=arguments.device)  # before minutes go into recognising speech
+    text, words = _transcript(arguments)
+    verdict = predictor.predict(
         arguments.video,
         text=text,
         audio=arguments.audio,
@@ -64,19 +67,17 @@ def run(arguments: argparse.Namespace) -> int:
         end_seconds=arguments.end,
         words=words,
     )
+    is_utf8 = "utf" in (sys.stdout.encoding or "").lower()
     if arguments.json:
         said = verdict.to_dict() | {"run": str(arguments.run_folder), "transcribed_by": arguments.transcribe}
-        print(json.dumps(said, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(said, ensure_ascii=not is_utf8, allow_nan=False))
         return 0
-    is_utf8 = "utf" in (sys.stdout.encoding or "").lower()
     for line in lines_of(verdict, bar="\N{FULL BLOCK}" if is_utf8 else "#", transcribed_by=arguments.transcribe):
-        print(line)
+        print(line if is_utf8 else line.encode("ascii", "backslashreplace").decode())
     return 0
 
 
 def _transcript(arguments: argparse.Namespace) -> tuple[str | None, Sequence[Word]]:
-    if arguments.language and not arguments.transcribe:
-        raise UsageError("--language goes with --transcribe")
     if arguments.text_file:
         return _text_of(arguments.text_file), ()
     if arguments.text == "-":

@@ -7,6 +7,7 @@ can make its features again. Text has no options: its name is that of an encoder
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ EXTRACTORS: dict[str, dict[str, str]] = {
 }
 """Modality -> name -> module:class, a ClipExtractor."""
 
+LONGEST_NAME = 120
+"""Of a store's folder, in bytes; file systems take 255, and a domain's name may come before it."""
+
 
 @dataclass(frozen=True)
 class ExtractorSpec:
@@ -53,24 +57,29 @@ class ExtractorSpec:
         """Read ``name`` or ``name:option=value,option=value``.
 
         Raises:
-            UsageError: an option without a value.
+            UsageError: an option without a value, or with two.
         """
         name, _, rest = text.partition(":")
-        options = []
+        options: list[tuple[str, str]] = []
         for part in filter(None, (piece.strip() for piece in rest.split(","))):
             key, equals, value = part.partition("=")
             if not equals or not value:
                 raise UsageError(
                     f"{modality} extractor {text!r}: option {part!r} has no value; write {name}:option=value"
                 )
+            if key.strip() in dict(options):
+                raise UsageError(f"{modality} extractor {text!r}: option {key.strip()!r} is given twice; give it once")
             options.append((key.strip(), value.strip()))
         return cls(modality, name.strip(), tuple(options))
 
     @property
     def folder(self) -> str:
-        """Name of its store's folder; a file among the options goes in by its name."""
+        """Name of its store's folder; a file among the options goes in by its name, and a long name by its hash."""
         parts = [f"{key}={Path(value).name if '/' in value else value}" for key, value in sorted(self.options)]
-        return re.sub(r"[^\w.=+-]", "_", "-".join([self.modality, self.name, *parts]))
+        name = re.sub(r"[^\w.=+-]", "_", "-".join([self.modality, self.name, *parts]))
+        if len(name.encode()) <= LONGEST_NAME:
+            return name
+        return f"{self.modality}-{self.name}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def make_extractor(modality: str, text: str) -> ClipExtractor:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 from msadg.errors import MediaError
 from msadg.extraction.extractor import JSON, Loss
+from msadg.extraction.file_hashes import MISSING, NO_FILE, hash_of_file
 from msadg.types import TIME_MARKS, Clip, Features
 
 
@@ -73,29 +71,12 @@ class ClipExtractor(ABC):
             return Loss(error.stage, error.reason)
 
     def input_of(self, clip: Clip) -> bytes:
-        """The content of the clip's file and its times in it."""
-        return repr((hash_of_file(clip.clip_path), clip.start_seconds, clip.end_seconds)).encode()
+        """The content of the clip's file and its times in it; b"" where the file is not there."""
+        content = hash_of_file(clip.clip_path)
+        if content in (NO_FILE, MISSING):
+            return b""
+        return repr((content, clip.start_seconds, clip.end_seconds)).encode()
 
 
 def _rebuilt(kind: type[ClipExtractor], config: Any, name: str) -> ClipExtractor:
     return kind(config, name=name)
-
-
-def hash_of_file(path: str | Path | None) -> str:
-    """Return the SHA-256 of a file's content; a word saying so where there is none."""
-    if path is None:
-        return "no file"
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return "missing"
-    return _hash_of_content(str(path), found.st_size, found.st_mtime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _hash_of_content(path: str, _size: int, _changed: int) -> str:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"unreadable: {error.strerror}"

@@ -66,5 +66,8 @@ class Extractor(Protocol):
         ...
 
     def input_of(self, clip: Clip) -> bytes:
-        """What is hashed to notice that a clip's input changed: the transcript, for text; the file, for video."""
+        """What is hashed to notice that a clip's input changed: the transcript, for text; the file, for video.
+
+        b"" where a clip's file is not there.
+        """
         ...

@@ -90,7 +90,8 @@ class TextTokens:
 
     def tokens_of(self, text: str) -> list[str]:
         """Return the tokens of a transcript as the encoder's vocabulary writes them: one for each step."""
-        (ids,) = self._token_ids([Clip(clip_id="", text=text)])
+        clip = Clip(clip_id="", text=text)
+        ids = self._tokenizer(self._text_of(clip), truncation=True, max_length=self.max_tokens)["input_ids"]
         return list(self._tokenizer.convert_ids_to_tokens(ids))
 
     def _times(self, clip: Clip, num_tokens: int) -> Float[np.ndarray, "token 2"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -70,6 +70,17 @@ class Projector(nn.Sequential):
         self.input_mean.copy_(mean)
         self.input_spread.copy_(torch.where(spread > 0, spread, 1.0))
         self.input_limit.fill_(FAR)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        # Weights from before features were scaled say nothing of it: they learned from features as they are.
+        unscaled = {
+            "input_mean": torch.zeros_like(self.input_mean),
+            "input_spread": torch.ones_like(self.input_spread),
+            "input_limit": torch.full_like(self.input_limit, math.inf),
+        }
+        if not any(prefix + name in state_dict for name in unscaled):
+            state_dict = state_dict | {prefix + name: value for name, value in unscaled.items()}
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def forward(self, features: Float[Tensor, "*batch feature"]) -> Float[Tensor, "*batch hidden"]:
         """Each step by itself."""

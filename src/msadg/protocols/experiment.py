@@ -6,8 +6,10 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
+from msadg.extraction.pretrained import ALIASES
 from msadg.methods.build import MethodSpec
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.features import DataConfig, data_digest, feature_manifests
@@ -17,6 +19,12 @@ from msadg.results.record import digest_of
 from msadg.settings import settings_from
 
 InterventionName = Literal["none", "noise", "rejected"]
+
+FILE_OPTIONS = ("file", "files", "model", "weights")
+"""Options of extractors whose value may be a local file or folder."""
+
+KNOWN_MODELS = ("minilm", *ALIASES)
+"""Names of models that no folder of the same name stands for."""
 
 UNRECORDED = ("device", "checkpoint_steps")
 """Training settings that do not decide what a run learns."""
@@ -77,10 +85,25 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, from which ``experiment_from`` makes the same experiment."""
         content = dataclasses.asdict(self)
+        content["data"]["features"] = {m: _from_root(name) for m, name in self.data.features.items()}
         content["data"]["stores"] = str(self.data.stores.resolve())
         content["data"]["data_root"] = None if self.data.data_root is None else str(self.data.data_root.resolve())
         plain: dict[str, Any] = json.loads(json.dumps(content))
         return plain
+
+
+def _from_root(extractor: str) -> str:
+    """An extractor as written, its local files named from the root: a run finds them again from another folder."""
+    name, colon, options = extractor.partition(":")
+    if not colon:
+        return str(Path(name).resolve()) if name not in KNOWN_MODELS and Path(name).is_dir() else name
+    pairs = [option.partition("=") for option in options.split(",")]
+    return f"{name}:" + ",".join(
+        f"{key}={Path(value.strip()).resolve()}"
+        if key.strip() in FILE_OPTIONS and value.strip() not in KNOWN_MODELS and Path(value.strip()).exists()
+        else f"{key}{equals}{value}"
+        for key, equals, value in pairs
+    )
 
 
 def experiment_from(content: Mapping[str, Any], where: str) -> Experiment:

@@ -197,7 +197,7 @@ class Trainer:
         if self.config.modality_dropout == 0:
             return batch
         seed = derive_seed(self.seed, "modality dropout", phase.name, self.state.epoch, self.state.step)
-        return drop_modalities(batch, self.config.modality_dropout, seed)
+        return drop_modalities(batch, self.config.modality_dropout, seed, among=self.method.modalities)
 
     def _check_finite(self, phase: Phase, terms: Mapping[str, Tensor]) -> None:
         for name, term in terms.items():

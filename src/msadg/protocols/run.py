@@ -207,7 +207,7 @@ def _look_at(method: Method, train_clips: ClipSet, experiment: Experiment) -> No
     """Give a method what it needs to know of the clips that it will learn from before it does."""
     if experiment.training.class_prior == "uniform":
         method.leave_out_prior(torch.from_numpy(train_clips.sentiment))
-    for modality in train_clips.columns:
+    for modality in method.modalities:
         # An encoder's hidden states and simulated features have one scale already.
         if is_clipwise(experiment.data, modality):
             method.scale_inputs(modality, *step_moments(train_clips, modality))

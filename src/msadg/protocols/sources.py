@@ -179,15 +179,15 @@ def read_sources(folder: Path) -> Sources | None:
     path = folder / SOURCES_FILE
     if not path.exists():
         return None
-    tensors, meta = load_tensors(path)
     try:
+        tensors, meta = load_tensors(path)
         modalities = {name: _modality(name, fields, tensors) for name, fields in meta["modalities"].items()}
         background = {name: _unpacked(name, tensors) for name in modalities}
         return Sources(tuple(meta["domains"]), modalities, background)
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+    except (RunError, KeyError, TypeError, IndexError, RuntimeError, ValueError) as error:
         raise RunError(
-            f"{path}: damaged ({error}); delete it, and the run's `msadg train` with --resume writes it again"
-        ) from None
+            f"{path}: damaged or cut; delete it, and the run's `msadg train` command with --resume writes it again"
+        ) from error
 
 
 def _modality(name: str, fields: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> SourceModality:

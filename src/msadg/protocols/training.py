@@ -53,8 +53,8 @@ class TrainingConfig:
     balanced_domains: bool = False
     """Batches with equally many clips of each source domain, small domains repeated."""
     modality_dropout: float = 0.0
-    """Probability that a training clip loses one of its modalities, so that the method learns to go without; its last
-    is never lost. A method that is not trained by gradient ignores it."""
+    """Probability that a training clip loses one of the modalities that the method reads, so that it learns to go
+    without; a clip's last is never lost. A method that is not trained by gradient ignores it."""
     threads: int = 1
     """Of the arithmetic on a CPU: the same number gives the same bits. One is as fast for a small method, and lets a
     grid use every core for a run of its own; give a fine-tuned encoder more."""

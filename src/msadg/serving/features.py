@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 
 from msadg.errors import RunError
+from msadg.extraction.clipwise import ClipExtractor
+from msadg.extraction.engines.answer import extracted
 from msadg.extraction.extractor import Extractor, Loss
 from msadg.extraction.text import TextTokens
 from msadg.protocols.features import SIMULATED, DataConfig, extractor_of
 from msadg.protocols.sources import SourceModality, Sources
 from msadg.store.manifest import Manifest
+from msadg.store.values import UnusableValuesError, stored_values
 from msadg.types import TIME_MARKS, Clip, Features, Steps
 
 
@@ -30,8 +33,8 @@ class Observed:
     """Start and end of each step on the time axis of the clip's file; NaN where not known."""
     tokens: tuple[str, ...] = ()
     """Text: one for each step."""
-    num_cut: int = 0
-    """Steps that were left out since the run reads no more."""
+    is_cut: bool = False
+    """Whether steps were left out since the run reads no more."""
 
 
 class FeatureMaker:
@@ -67,17 +70,21 @@ class FeatureMaker:
     def observe(self, clip: Clip, modality: str) -> Observed | Loss:
         """Return a clip's features of one modality, or why it has none."""
         extractor = self.extractor(modality)
-        (made,) = extractor.extract([clip])
+        # As a store is filled: a clip extractor on one thread, whose last bits may depend on how many there are.
+        (made,) = [extracted(extractor, clip)] if isinstance(extractor, ClipExtractor) else extractor.extract([clip])
         if isinstance(made, Loss):
             return made
         if not made.valid.any():
             return Loss("values", f"not one of its {len(made.valid)} steps shows anything")
-        if not np.isfinite(made.values[made.valid]).all():
-            return Loss("values", f"the features of {extractor.name} are not finite")
+        try:
+            # Rounded as in a store: a run never saw the digits beyond.
+            values, _ = stored_values(made, Manifest.of(extractor), where=extractor.name)
+        except UnusableValuesError as error:
+            return Loss("values", error.what)
         tokens = extractor.tokens_of(clip.text) if isinstance(extractor, TextTokens) else []
         kept = min(len(made.valid), self.data.max_text_tokens) if modality == "text" else len(made.valid)
         times = _times(made, extractor.marks)[:kept]
-        return Observed(_steps(made, extractor.dtype, kept), times, tuple(tokens[:kept]), len(made.valid) - kept)
+        return Observed(_steps(values[:kept], made.valid[:kept]), times, tuple(tokens[:kept]), kept < len(made.valid))
 
 
 def check_extractor(extractor: Extractor, seen: SourceModality) -> None:
@@ -107,12 +114,9 @@ def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in identity.items() if key != "settings"} | settings
 
 
-def _steps(features: Features, dtype: str, kept: int) -> Steps:
-    # Rounded as a store would: a run never saw the digits beyond.
-    values = torch.from_numpy(features.values[:kept].astype(dtype))
-    valid = torch.from_numpy(features.valid[:kept].copy())
-    values = values.float() if values.is_floating_point() else values.long()
-    return Steps(values.masked_fill(~valid[:, None], 0)[None], valid[None])
+def _steps(values: Shaped[np.ndarray, "time feature"], valid: Bool[np.ndarray, " time"]) -> Steps:
+    tensor = torch.from_numpy(np.array(values))
+    return Steps((tensor.float() if tensor.is_floating_point() else tensor.long())[None], torch.tensor(valid)[None])
 
 
 def _times(features: Features, marks: tuple[str, ...]) -> Float[np.ndarray, "time 2"]:

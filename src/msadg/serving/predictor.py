@@ -12,6 +12,7 @@ from msadg.errors import MediaError, RunError, UsageError
 from msadg.extraction.extractor import Loss
 from msadg.protocols.run import load_run, source_clips
 from msadg.protocols.sources import read_sources
+from msadg.protocols.training import num_threads
 from msadg.serving.features import FeatureMaker, Observed, feature_names
 from msadg.serving.inputs import NOT_GIVEN, clips_of
 from msadg.serving.reasons import reasons_for, seconds
@@ -23,6 +24,10 @@ from msadg.types import MODALITIES, SENTIMENTS, Clip, Prediction, Steps, Word
 
 class Predictor:
     """Predicts the sentiment of clips with one trained run.
+
+    A clip that has every modality gets what scoring it from its store gives (``msadg evaluate``): to about 1e-5 where
+    text was encoded, since an encoder's last bits depend on the transcripts that it was batched with. One that lacks a
+    modality does not: scoring takes it as it is stored, without a valid step there.
 
     Args:
         run_folder: that ``msadg train`` wrote; it may have been copied here without its corpora and stores.
@@ -85,6 +90,17 @@ class Predictor:
         )
         observed, missing = self._observe(clips)
         self._check_anything(observed, missing, clips)
+        unread = self._unread(clips, is_sound_of_video=audio is None)
+        with num_threads(self.experiment.training.threads):  # to the bits that scoring the run gives
+            return self._verdict(clips, observed, missing, unread)
+
+    def _verdict(
+        self,
+        clips: Mapping[str, Clip],
+        observed: Mapping[str, Observed],
+        missing: Mapping[str, Loss],
+        unread: Sequence[str],
+    ) -> Verdict:
         plan = self._plan(observed)
         scorer = self._scorer(plan)
         read = {modality: observed[modality] for modality in plan.read}
@@ -109,7 +125,7 @@ class Predictor:
             steps=reasons.steps,
             features=reasons.features,
             shift=shift,
-            warnings=tuple(self._warnings(plan, observed, shift)),
+            warnings=tuple(self._warnings(plan, observed, unread, shift)),
             text=clips["text"].text if "text" in read else "",
             sources=self._domains(),
             method=self.method.name,
@@ -143,6 +159,13 @@ class Predictor:
             raise MediaError(tried[0].stage, f"nothing of the clip can be read: {whys}")
         given = f"given was {', '.join(clips)}" if clips else "nothing was given"
         raise UsageError(f"this run reads {', '.join(self.method.modalities)}, and {given}: {whys}")
+
+    def _unread(self, clips: Mapping[str, Clip], *, is_sound_of_video: bool) -> list[str]:
+        """What was given and is read in no way by this run."""
+        read = set(self.method.modalities)
+        if is_sound_of_video:  # Nobody gave the sound for itself; where it is read, the video is.
+            read |= {"audio", "video"} if "audio" in read else {"audio"}
+        return [modality for modality in clips if modality not in read]
 
     def _plan(self, present: Mapping[str, Observed]) -> Plan:
         has_dropout = self.experiment.training.modality_dropout > 0
@@ -179,16 +202,20 @@ class Predictor:
         shifts = {m: shift_of(seen.steps, known[m]) for m, seen in read.items() if m in known}
         return {modality: shift for modality, shift in shifts.items() if shift is not None}
 
-    def _warnings(self, plan: Plan, observed: Mapping[str, Observed], shift: Mapping[str, Shift]) -> Iterator[str]:
+    def _warnings(
+        self, plan: Plan, observed: Mapping[str, Observed], unread: Sequence[str], shift: Mapping[str, Shift]
+    ) -> Iterator[str]:
+        for modality in unread:
+            yield f"{modality} was given, but this run reads {' and '.join(self.method.modalities) or 'nothing'} only"
         for modality in self.method.modalities:
             if self.maker.is_simulated(modality):
                 yield f"{modality} was simulated in training, so the run cannot read it from a clip"
         for modality, seen in observed.items():
             if modality not in plan.read:
                 yield f"{modality} was given but not read: this method reads it after what is missing"
-            if seen.num_cut:
-                total = seen.num_cut + seen.steps.valid.shape[1]
-                yield f"{modality} is longer than the run reads: {seen.num_cut} of {total} steps were left out"
+            if seen.is_cut:
+                kept = seen.steps.valid.shape[1]
+                yield f"{modality} is longer than the run reads: the steps after the first {kept} were left out"
         yield from filter(None, (shift_warning(modality, far) for modality, far in shift.items()))
         if self.sources is None:
             yield "the run has kept nothing of its sources, so how far this clip lies from them is not known"

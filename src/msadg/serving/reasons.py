@@ -183,8 +183,13 @@ def _named_features(
         distance = sources.modalities[modality].distance
         if not names.get(modality) or distance is None:
             continue
-        variants = _at_the_mean(steps[modality], torch.from_numpy(distance.mean), list(names[modality].values()))
-        lost[modality] = whole - _with_variants(scorer, steps, modality, variants, winner)
+        columns, mean = list(names[modality].values()), torch.from_numpy(distance.mean)
+        without = [
+            # Few at a time: each is a copy of the clip.
+            _with_variants(scorer, steps, modality, _at_the_mean(steps[modality], mean, columns[at : at + 8]), winner)
+            for at in range(0, len(columns), 8)
+        ]
+        lost[modality] = whole - torch.cat(without)
     shares = _shares(lost)
     return [
         DecidingFeature(modality, "input", columns[at].start, float(part[at]), name=list(names[modality])[at])

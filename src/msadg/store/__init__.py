@@ -3,7 +3,7 @@
 A store is a folder: ``manifest.json`` (what made the features), ``values.bin`` (all steps of all clips, one after the
 other), ``marks.bin`` (when and where each step was, for extractors that know), ``journal.jsonl`` (one line a finished
 or lost clip) and, once complete, ``index.npz`` (the journal as arrays). ``losses.csv`` tells people which clips were
-lost, and why.
+lost, and why. ``.hashes.json`` remembers the hashes of the clips' files, and may be deleted.
 """
 
 from msadg.store.fill import fill_store

@@ -51,6 +51,12 @@ def atomic_path(path: Path, *, needed_bytes: int | None = None) -> Iterator[Path
             beside.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process that was killed amid ``atomic_path`` left beside ``path``; nobody may be writing it."""
+    for beside in path.parent.glob(f".{path.stem}.{'[0-9a-f]' * 12}{path.suffix}"):
+        beside.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 to ``path``, whole or not at all.
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 
-from msadg.errors import MsadgError, StoreError
+from msadg.errors import MsadgError, MsadgWarning, StoreError
 from msadg.extraction.clipwise import ClipExtractor
-from msadg.extraction.engines.engine import Engine, make_engine
+from msadg.extraction.engines.engine import Engine
+from msadg.extraction.engines.local import ThisProcess
 from msadg.extraction.extractor import Extractor
+from msadg.store.hashes import hashes_kept
 from msadg.store.in_turn import keep, store_in_turn
 from msadg.store.losses import write_losses
 from msadg.store.manifest import FILE_NAME as MANIFEST
@@ -35,7 +38,8 @@ def fill_store(
     """Return the store in ``path`` once it has all of ``clips``; only what is missing is extracted.
 
     An interrupted fill that is run again ends with the same bytes as one that was not, and so does one with more
-    workers: clips are stored in the order given. Those without features are listed in ``losses.csv``.
+    workers: clips are stored in the order given. Those without features are listed in ``losses.csv``. A stored clip
+    whose file is not there any more stays: features are kept longer than videos, and taken to other machines.
 
     Args:
         path: folder of the store; made if there is none.
@@ -52,17 +56,21 @@ def fill_store(
     Raises:
         StoreError: see StoreWriter; a clip id that comes twice; an input that changed, without ``overwrite``.
         FeatureError: the extractor's features or marks are not as wide as it says.
+
+    Warns:
+        MsadgWarning: counts the stored clips whose files are not there.
     """
-    inputs = _inputs_of(path, clips, extractor)
     manifest = Manifest.of(extractor)
+    before = _store_before(path, manifest)  # First: to hash the files of a corpus takes minutes.
+    inputs = _inputs_of(path, clips, extractor, before)
     count = _Count(len(inputs), progress or (lambda _done, _total: None))
-    store = None if retry_lost else _filled(path, inputs, manifest)
-    if store is not None:
+    # Without taking its lock: many processes may ask at once.
+    if before is not None and not retry_lost and _has_all(before, inputs):
         count.add(len(inputs))
-        return store
+        return before
     with (
-        _losses_written(path, clips),
         StoreWriter(path, manifest, overwrite=overwrite, sync_seconds=math.inf) as writer,
+        _losses_written(writer, clips),  # Before the store is complete: a complete one is not looked at again.
     ):
         done = {clip_id for clip_id, sha256 in inputs.items() if writer.finished(clip_id, sha256)}
         if retry_lost:
@@ -73,7 +81,7 @@ def fill_store(
                 writer,
                 [clip for clip in clips if clip.clip_id not in done],
                 extractor,
-                engine or make_engine(workers=1),
+                engine or ThisProcess(),
                 inputs,
                 with_losses=not retry_lost,
                 finished=count.add,
@@ -96,36 +104,53 @@ class _Count:
             self._progress(self._done, self._total)
 
 
-def _inputs_of(path: Path, clips: Sequence[Clip], extractor: Extractor) -> dict[str, str]:
-    inputs = {clip.clip_id: hash_input(extractor.input_of(clip)) for clip in clips}
-    if len(inputs) < len(clips):
-        twice = next(a for a, b in pairwise(sorted(clip.clip_id for clip in clips)) if a == b)
-        raise StoreError(f"{path}: {twice!r} comes more than once; a clip id stands for one clip")
-    return inputs
-
-
-def _filled(path: Path, inputs: Mapping[str, str], manifest: Manifest) -> Store | None:
-    """Return the store if nothing is missing, without taking its lock: many processes may ask at once."""
+def _store_before(path: Path, manifest: Manifest) -> Store | None:
+    """Return what is in the folder already, if it is of the same extractor."""
     if not (path / MANIFEST).exists():
         return None
     store = Store(path)
     check_same_extractor(path, store.manifest, manifest)
-    has_all = all(store.input_sha256(clip_id) == sha256 for clip_id, sha256 in inputs.items())
-    return store if store.is_complete and has_all else None
+    return store
+
+
+def _inputs_of(path: Path, clips: Sequence[Clip], extractor: Extractor, before: Store | None) -> dict[str, str]:
+    """Return the hash of each clip's input; of a stored clip whose file is not there, the one that it had."""
+    if len({clip.clip_id for clip in clips}) < len(clips):
+        twice = next(a for a, b in pairwise(sorted(clip.clip_id for clip in clips)) if a == b)
+        raise StoreError(f"{path}: {twice!r} comes more than once; a clip id stands for one clip")
+    if not isinstance(extractor, ClipExtractor):
+        return {clip.clip_id: hash_input(extractor.input_of(clip)) for clip in clips}
+    inputs, kept = {}, []
+    with hashes_kept(path, clips):
+        for clip in clips:
+            content = extractor.input_of(clip)
+            if not content and before is not None and clip.clip_id in before:
+                kept.append(clip.clip_id)
+                inputs[clip.clip_id] = before.row(clip.clip_id).input_sha256
+            else:
+                inputs[clip.clip_id] = hash_input(content)
+    if kept:
+        message = f"{path}: the files of {len(kept):,} stored clips are not there (first: {kept[0]}); the features stay"
+        warnings.warn(MsadgWarning(message), stacklevel=3)
+    return inputs
+
+
+def _has_all(store: Store, inputs: Mapping[str, str]) -> bool:
+    return store.is_complete and all(store.input_sha256(clip_id) == sha256 for clip_id, sha256 in inputs.items())
 
 
 @contextmanager
-def _losses_written(path: Path, clips: Sequence[Clip]) -> Iterator[None]:
+def _losses_written(writer: StoreWriter, clips: Sequence[Clip]) -> Iterator[None]:
     """Write the table of losses when the block is left, also when it was interrupted."""
     try:
         yield
-    except StoreError:
-        raise  # Not our store, or no room for another file.
     except BaseException:
         with suppress(MsadgError, OSError):  # The first error is the one to tell.
-            write_losses(path, clips, Store(path))
+            writer.sync()
+            write_losses(writer.path, clips, Store(writer.path))
         raise
-    write_losses(path, clips, Store(path))
+    writer.sync()
+    write_losses(writer.path, clips, Store(writer.path))
 
 
 def _store_chunks(

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from msadg.store.atomic import write_text
+from msadg.store.atomic import remove_leftovers, write_text
 from msadg.store.reader import Store
 from msadg.types import SENTIMENTS, Clip, Utterance
 
@@ -21,12 +21,13 @@ def write_losses(path: Path, clips: Sequence[Clip], store: Store) -> None:
     Args:
         path: folder of the store.
         clips: with their labels, where they have any; for a lost clip that is not among them the table before counts.
-        store: what is in the folder now.
+        store: what is in the folder now; nobody else is writing it.
 
     Raises:
         StoreError: the disk is full.
     """
     file = path / FILE_NAME
+    remove_leftovers(file)
     if not store.losses:
         file.unlink(missing_ok=True)
         return

@@ -54,7 +54,7 @@ class Store:
         """The clips with features, in the order they were stored."""
         return self._index.clip_ids
 
-    @property
+    @cached_property
     def losses(self) -> Mapping[str, Loss]:
         """The clips without features, and why."""
         return {clip_id: lost.loss for clip_id, lost in self._index.losses.items()}

@@ -20,7 +20,8 @@ import numpy as np
 
 from msadg.errors import StoreError
 from msadg.extraction.extractor import Loss
-from msadg.store.atomic import flush_to_disk, full_disk_told
+from msadg.store.atomic import flush_to_disk, full_disk_told, remove_leftovers
+from msadg.store.index import FILE_NAME as INDEX
 from msadg.store.index import index_of, read_index
 from msadg.store.journal import FILE_NAME as JOURNAL
 from msadg.store.journal import LostClip, Row, line_of, read_journal
@@ -114,7 +115,7 @@ class StoreWriter:
         values, invalid = stored_values(features, self.manifest, where=where)
         content = {VALUES: values.tobytes(), MARKS: stored_marks(features, self.manifest, where=where).tobytes()}
         for name, descriptor in self._rows.items():
-            with self._undone_if_full(descriptor, self._end * self._row_bytes[name], name, len(content[name])):
+            with self._written_at(descriptor, self._end * self._row_bytes[name], name, len(content[name])):
                 _write_all(descriptor, content[name])
         self._pending[clip_id] = Row(self._end, len(values), input_sha256, invalid)
         self._end += len(values)
@@ -138,7 +139,7 @@ class StoreWriter:
                 self.manifest.write(self.path)
                 self._is_complete = False
             lines = b"".join(line_of(clip_id, entry) for clip_id, entry in self._pending.items())
-            with self._undone_if_full(self._journal, self._journal_bytes, JOURNAL, len(lines)):
+            with self._written_at(self._journal, self._journal_bytes, JOURNAL, len(lines)):
                 for descriptor in self._rows.values():
                     os.fsync(descriptor)
                 _write_all(self._journal, lines)
@@ -168,6 +169,8 @@ class StoreWriter:
             self._close()
 
     def _open(self) -> None:
+        for name in (MANIFEST, INDEX):
+            remove_leftovers(self.path / name)
         if (self.path / MANIFEST).exists():
             stored = read_manifest(self.path)
             check_same_extractor(self.path, stored, self.manifest)
@@ -215,8 +218,10 @@ class StoreWriter:
             self.sync()
 
     @contextmanager
-    def _undone_if_full(self, descriptor: int, good_bytes: int, name: str, needed_bytes: int) -> Iterator[None]:
+    def _written_at(self, descriptor: int, good_bytes: int, name: str, needed_bytes: int) -> Iterator[None]:
+        """Append in the block to what is good of a file, even where an earlier attempt was interrupted."""
         with full_disk_told(self.path / name, needed_bytes):
+            os.ftruncate(descriptor, good_bytes)
             try:
                 yield
             except OSError:

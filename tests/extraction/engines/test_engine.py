@@ -5,13 +5,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from msadg.errors import FeatureError, MsadgWarning, UnknownNameError, UsageError
+from msadg.extraction.engines import ray_cluster, worker
 from msadg.extraction.engines.engine import Engine, make_engine
+from msadg.extraction.engines.local import ThisProcess
 from msadg.extraction.extractor import Loss
 from msadg.types import Features
 from tests.store.toys import Threads, Toy, ToyConfig, diary_of, processes_in, toy_clips
@@ -49,13 +52,47 @@ def wait_until(true, seconds=15.0):
     assert true()
 
 
-def test_one_worker_is_this_process_and_goes_in_order(tmp_path):
+def test_without_workers_this_process_goes_in_order(tmp_path):
+    diary = tmp_path / "diary"
+    assert isinstance(ThisProcess(), Engine)
+    order = [at for at, _ in ThisProcess().run(Toy(ToyConfig(diary=str(diary))), toy_clips("", "fail", ""))]
+    assert order == [0, 1, 2]
+    assert processes_in(diary) == {os.getpid()}
+
+
+def test_a_single_worker_is_another_process_and_what_kills_it_is_lost_alone(tmp_path):
     diary = tmp_path / "diary"
     engine = make_engine(workers=1)
     assert isinstance(engine, Engine)
-    order = [at for at, _ in engine.run(Toy(ToyConfig(diary=str(diary))), toy_clips("", "fail", ""))]
-    assert order == [0, 1, 2]
-    assert processes_in(diary) == {os.getpid()}
+    found = finished(engine, Toy(ToyConfig(diary=str(diary), dies="/1")), toy_clips("", "", ""))
+    assert found[1].stage == "worker"
+    assert_same([found[0], found[2]], [Toy().extract_one(toy_clips("", "", "")[at]) for at in (0, 2)])
+    assert os.getpid() not in processes_in(diary)
+
+
+def test_where_no_worker_can_be_copied_each_is_started_from_nothing(monkeypatch):
+    def ensure_running():
+        raise OSError("AF_UNIX path too long")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.forkserver, "ensure_running", ensure_running)
+        worker._context.cache_clear()
+        found = finished(make_engine(workers=1), Toy(), toy_clips("", "fail"))
+    worker._context.cache_clear()
+    assert_same(found, finished(ThisProcess(), Toy(), toy_clips("", "fail")))
+
+
+def test_workers_have_the_environment_of_now_and_not_of_the_first(monkeypatch):
+    for value in ("first", "second"):
+        monkeypatch.setenv("MSADG_TOY", value)
+        with pytest.warns(MsadgWarning, match=f"it is {value}"):
+            finished(make_engine(workers=1), Toy(), toy_clips("environment"))
+
+
+def test_a_clip_for_which_memory_does_not_suffice_is_lost_and_no_other():
+    found = finished(ThisProcess(), Toy(), toy_clips("", "memory", ""))
+    assert found[1] == Loss("worker", "memory ran out while it was worked on (8 TiB were asked for)")
+    assert isinstance(found[2], Features)
 
 
 def test_more_workers_are_other_processes_and_find_the_same(tmp_path):
@@ -65,17 +102,17 @@ def test_more_workers_are_other_processes_and_find_the_same(tmp_path):
         found = finished(make_engine(workers=2), Toy(ToyConfig(diary=str(diary))), clips)
     assert found[1] == Loss("decode", "1.mp4: damaged")
     with pytest.warns(MsadgWarning, match="mine/train/4 was mended"):
-        assert_same(found, finished(make_engine(workers=1), Toy(), clips))
+        assert_same(found, finished(ThisProcess(), Toy(), clips))
     assert os.getpid() not in processes_in(diary)
     assert not any(map(is_alive, processes_in(diary)))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_has_one_thread_and_this_process_has_its_own_back(workers):
+@pytest.mark.parametrize("engine", [ThisProcess(), make_engine(workers=2)], ids=["here", "two"])
+def test_a_worker_has_one_thread_and_this_process_has_its_own_back(engine):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        for found in finished(make_engine(workers=workers), Threads(), toy_clips("a", "b")):
+        for found in finished(engine, Threads(), toy_clips("a", "b")):
             assert found.values.tolist() == [[1, 1, 1]]
         assert torch.get_num_threads() == 2
     finally:
@@ -92,22 +129,22 @@ def test_a_clip_that_kills_its_worker_twice_is_lost_and_no_other(tmp_path):
     begun = diary_of(diary)
     assert {clip: begun.count(clip) for clip in begun} == {f"mine/train/{n}": 2 if n in (3, 5) else 1 for n in range(8)}
     del found[3], clips[3]
-    assert_same(found, finished(make_engine(workers=1), Toy(), clips))
+    assert_same(found, finished(ThisProcess(), Toy(), clips))
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "message", "workers"),
+    ("text", "kind", "message", "engine"),
     [
-        ("bug", ZeroDivisionError, "a bug", 1),
-        ("bug", ZeroDivisionError, "a bug", 2),
-        ("weights", FeatureError, "there are no weights", 1),
+        ("bug", ZeroDivisionError, "a bug", ThisProcess()),
+        ("bug", ZeroDivisionError, "a bug", make_engine(workers=2)),
+        ("weights", FeatureError, "there are no weights", ThisProcess()),
         # Its class takes three arguments: over there it cannot be made again from its message.
-        ("unknown", UsageError, "unknown detector 'yunett'; did you mean 'yunet'", 2),
+        ("unknown", UsageError, "unknown detector 'yunett'; did you mean 'yunet'", make_engine(workers=2)),
     ],
 )
-def test_what_is_no_fault_of_the_clip_stops_everything(tmp_path, text, kind, message, workers):
+def test_what_is_no_fault_of_the_clip_stops_everything(tmp_path, text, kind, message, engine):
     diary = tmp_path / "diary"
-    run = make_engine(workers=workers).run(Toy(ToyConfig(diary=str(diary))), toy_clips(text, *["wait 30"] * workers))
+    run = engine.run(Toy(ToyConfig(diary=str(diary))), toy_clips(text, *["wait 30"] * 2))
     began = time.monotonic()
     with pytest.raises(kind, match=message):
         list(run)
@@ -201,6 +238,31 @@ def test_ray_that_is_not_installed_is_told(monkeypatch):
         make_engine("ray")
 
 
+def test_a_cluster_that_shrinks_is_given_no_more_than_it_has(monkeypatch):
+    """Four workers until the first clip is finished, one from then on; Ray itself is not needed."""
+    working, most = [], []
+
+    def remote(run, shared, clip):
+        working.append(clip.clip_id)
+        most.append(len(working))
+        return clip.clip_id
+
+    def wait(references, num_returns):
+        workers[0] = 1
+        working.remove(references[0])
+        return references[:1], references[1:]
+
+    workers = [4]
+    task = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=remote))
+    ray = SimpleNamespace(remote=lambda _: task, put=lambda it: it, wait=wait, is_initialized=lambda: True)
+    ray.cluster_resources = lambda: {"CPU": workers[0]}
+    monkeypatch.setattr(ray_cluster, "_ray", lambda: ray)
+    monkeypatch.setattr(ray_cluster, "_outcome_of", lambda reference: Loss("toy", reference))
+    found = finished(ray_cluster.RayEngine(None, None), Toy(), toy_clips(*[""] * 6))
+    assert [loss.reason for loss in found] == [f"mine/train/{n}" for n in range(6)]
+    assert most == [1, 2, 3, 4, 1, 1]
+
+
 def test_no_clips_start_nothing():
     assert list(make_engine(workers=2).run(Toy(), [])) == []
 
@@ -220,7 +282,7 @@ def test_ray_finds_the_same_loses_what_kills_its_worker_and_raises_what_is_a_bug
         del found[4], clips[4]
         assert isinstance(found[3], Features)
         with pytest.warns(MsadgWarning, match="was mended"):
-            assert_same(found, finished(make_engine(workers=1), Toy(), clips))
+            assert_same(found, finished(ThisProcess(), Toy(), clips))
         with pytest.raises(ZeroDivisionError, match="a bug"):
             finished(engine, Toy(), toy_clips("", "bug", ""))
         assert ray.is_initialized()  # What others started is theirs to stop.

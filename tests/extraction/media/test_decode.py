@@ -11,9 +11,10 @@ from skimage.io import imsave
 
 from msadg.errors import MediaError
 from msadg.extraction.media.decode import frames_at, probe, sampled_frames
+from msadg.extraction.media.reel import _packets
 from msadg.extraction.media.timeline import step_starts
-from tests.broken_media import LOST, write_broken_corpus
-from tests.media import turned, write_clip, write_frames
+from tests.broken_media import LOST, flv_tags, write_broken_corpus
+from tests.media import picture, turned, write_clip, write_frames
 
 SIDE = 64
 """Of a numbered picture, in pixels."""
@@ -81,6 +82,14 @@ def test_the_picture_is_the_one_shown_at_the_moment_when_the_rate_varies(tmp_pat
     assert list(shown.values()) == by_hand
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv"])
+def test_pictures_that_stand_for_minutes_are_not_taken_for_damage(tmp_path: Path, suffix: str):
+    times = [0.0, 0.1, 400.0, 400.1, 400.2, 900.0, 1800.0]
+    path = write_frames(tmp_path / f"slides.{suffix}", [numbered(k) for k in range(7)], times=times)
+    shown = [number_of(frame.image) for frame in sampled_frames(path, rate=0.01, end_seconds=1801)]
+    assert shown == [0, 1, 1, 1, 2, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 6]  # the last begun at 0, 100, ... 1800 s
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "ts", "flv", "mov"])
 def test_a_start_far_into_a_file_gives_the_frames_that_decoding_from_its_beginning_gives(tmp_path: Path, suffix: str):
     # 60 s of 10 frames a second; with a frame to begin from every 20 s, and frames that lean on later ones.
@@ -98,6 +107,35 @@ def test_a_clip_may_begin_before_its_file_and_end_after_it(clip: Path):
     inside = [(frame.seconds, number_of(frame.image)) for frame in sampled_frames(clip)]
     beyond = [(f.seconds, number_of(f.image)) for f in sampled_frames(clip, start_seconds=-3, end_seconds=99)]
     assert inside == beyond
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("avi", "mpeg4"), ("mpg", "mpeg2video"), ("ts", "mpeg2video"), ("avi", "mjpeg")]
+)
+def test_a_late_start_gives_the_same_frames_where_an_older_codec_looks_ahead(tmp_path: Path, suffix: str, codec: str):
+    import av
+
+    path = tmp_path / f"old.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={} if codec == "mjpeg" else {"bf": "2"})
+        stream.width = stream.height = SIDE
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        stream.codec_context.gop_size = 40
+        for number in range(300):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(number % 144))))
+        container.mux(stream.encode(None))
+    whole = [frame.image for frame in sampled_frames(path, rate=25)]
+    for first in (76, 115, 154, 193, 271):  # seconds 3 to 11: near a frame to begin from, and far from one
+        late = sampled_frames(path, rate=25, start_seconds=first / 25, end_seconds=(first + 8) / 25)
+        for number, frame in enumerate(late, start=first):
+            assert np.array_equal(frame.image, whole[number]), number
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv"])
+def test_times_beyond_any_file_are_an_error_of_time(tmp_path: Path, suffix: str):
+    path = write_frames(tmp_path / f"short.{suffix}", [numbered(k) for k in range(20)])
+    error = media_error(lambda: list(sampled_frames(path, start_seconds=1e30, end_seconds=1e300)))
+    assert error.stage == "time"
 
 
 @pytest.mark.parametrize(("start", "end"), [(2.48, 3.0), (50.0, 60.0), (1.0, 1.0), (1.5, 1.0), (float("nan"), 2.0)])
@@ -244,6 +282,60 @@ def test_damage_is_counted_and_the_frames_before_it_are_yielded_first(tmp_path: 
     assert (error.stage, "of 100 frames are damaged" in error.reason) == ("decode", True)
     assert seen[:3] == [0, 5, 10]
     assert seen == list(range(0, 5 * len(seen), 5))
+
+
+def test_a_clip_that_builds_on_a_damaged_frame_before_it_is_lost_up_to_the_next_frame_to_begin_from(tmp_path: Path):
+    import av
+
+    path = write_frames(tmp_path / "good.mp4", [picture(k, sway=40.0) for k in range(100)], keyframe_every=50)
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][20]
+    whole = [frame.image for frame in sampled_frames(path, rate=25)]
+    content = bytearray(path.read_bytes())
+    middle = slice(packet.pos + packet.size // 3, packet.pos + packet.size // 2)
+    content[middle] = bytes(byte ^ 0x5A for byte in content[middle])
+    path.write_bytes(content)
+    error = media_error(lambda: list(sampled_frames(path, start_seconds=1.0, end_seconds=1.4)))
+    assert (error.stage, "the frame at 0.80 s is damaged" in error.reason) == ("decode", True)
+    after = [frame.image for frame in sampled_frames(path, rate=25, start_seconds=2.04, end_seconds=2.4)]
+    assert np.array_equal(after, whole[51:60])
+
+
+def test_a_frame_whose_time_lies_days_beyond_the_file_is_damaged_and_no_pause(tmp_path: Path):
+    path = write_frames(tmp_path / "good.flv", [numbered(k) for k in range(100)])
+    content = bytearray(path.read_bytes())
+    content[flv_tags(content, 9)[50] + 7] ^= 0x10  # the highest byte of a time in milliseconds: 2 ** 28 of them
+    path.write_bytes(content)
+    seen = []
+
+    def watch() -> None:
+        for frame in sampled_frames(path):
+            seen.append(number_of(frame.image))
+            assert len(seen) < 100
+
+    error = media_error(watch)
+    assert (error.stage, "1 of 100 frames are damaged" in error.reason) == ("decode", True)
+    assert seen == list(range(0, 5 * len(seen), 5))
+
+
+def test_a_stream_that_begins_amid_the_file_disturbs_nothing():
+    from types import SimpleNamespace
+
+    def packet(number: int) -> SimpleNamespace:
+        return SimpleNamespace(dts=number, size=9)
+
+    class Growing:
+        """What PyAV makes of such a file (its issue 692): IndexError, after which reading can go on."""
+
+        packets = iter([packet(1), packet(2), IndexError, packet(3), SimpleNamespace(dts=None, size=0), IndexError])
+
+        def demux(self, stream):
+            for item in self.packets:
+                if item is IndexError:
+                    raise IndexError("list index out of range")
+                yield item
+
+    assert [packet.dts for packet in _packets(Growing(), None)] == [1, 2, 3, None]  # type: ignore[arg-type]
 
 
 def test_a_name_is_never_a_pattern_an_option_or_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,7 +9,7 @@ import pytest
 
 from msadg.errors import MediaError
 from msadg.extraction.media.sound import read_sound
-from tests.broken_media import flipped
+from tests.broken_media import flipped, flv_tags
 from tests.media import write_clip, write_sound
 
 RATE = 16_000
@@ -91,6 +91,40 @@ def test_channels_are_averaged(tmp_path: Path):
     left, right = tone(300, 1.0, loudness=0.8), np.full(RATE, 0.1)
     path = write_sound(tmp_path / "stereo.wav", np.stack([left, right]))
     assert read_sound(path).samples == pytest.approx((left + right) / 2, abs=2 * PCM_STEP)
+
+
+@pytest.mark.parametrize(
+    ("layout", "channels", "name", "codec"),
+    [
+        ("5.1", 6, "a.wav", "pcm_s16le"),
+        ("7.1", 8, "a.wav", "pcm_s16le"),
+        ("7.1.4", 12, "a.wav", "pcm_s16le"),
+        ("7.1", 8, "a.flac", "flac"),
+    ],
+)
+def test_any_number_of_channels_is_averaged(tmp_path: Path, layout: str, channels: int, name: str, codec: str):
+    import av
+
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE, layout=layout)
+        levels = np.tile(np.arange(1, channels + 1, dtype=np.int16) * 1000, RATE)[None]  # one for each channel
+        frame = av.AudioFrame.from_ndarray(levels, format="s16", layout=layout)
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    samples = read_sound(path).samples
+    assert len(samples) == RATE
+    assert samples == pytest.approx(500 * (channels + 1) * PCM_STEP, abs=PCM_STEP)
+
+
+def test_a_block_whose_time_lies_days_beyond_the_file_is_damaged_and_no_silence(tmp_path: Path):
+    path = write_clip(tmp_path / "good.flv", seconds=2.0)
+    content = bytearray(path.read_bytes())
+    content[flv_tags(content, 8)[15] + 7] ^= 0x10  # the highest byte of a time in milliseconds: 2 ** 28 of them
+    path.write_bytes(content)
+    error = media_error(lambda: read_sound(path))
+    assert (error.stage, "1 of " in error.reason) == ("decode", True)
 
 
 def test_sound_that_begins_after_the_pictures_follows_silence(tmp_path: Path):

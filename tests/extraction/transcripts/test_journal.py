@@ -99,3 +99,19 @@ def test_a_line_that_is_none_of_ours_is_named(tmp_path: Path, line: str):
     (tmp_path / "t.jsonl").write_text(line + "\n")
     with pytest.raises(StoreError, match=r"t\.jsonl, line 1: .*delete this line"):
         TranscriptFile(tmp_path / "t.jsonl")
+
+
+def test_two_processes_cannot_write_at_once_and_what_the_other_wrote_before_is_kept(clips, tmp_path: Path):
+    path = tmp_path / "t.jsonl"
+    late = TranscriptFile(path)
+
+    class Busy(Ear):
+        def transcribe(self, clip: Clip) -> SimpleNamespace:
+            with pytest.raises(StoreError, match=r"t\.jsonl is being written by another process"):
+                late.recognise(clips[2:], Ear())
+            return super().transcribe(clip)
+
+    TranscriptFile(path).recognise(clips[:2], Busy())
+    late.recognise(clips[2:], Ear())
+    assert [json.loads(line)["clip_id"][-1] for line in path.read_text().splitlines()] == ["a", "b", "c"]
+    assert [clip.text for clip in late.fill(clips[:3])] == ["so gut, 好", " ", "well"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -151,7 +152,7 @@ def test_settings_name_the_columns_and_not_the_folder(tmp_path):
         make_extractor("video", f"openface:files={tmp_path},columns=au12_r")
     with pytest.raises(SettingsError, match="openface:files=FOLDER"):
         make_extractor("video", "openface")
-    with pytest.raises(SettingsError, match=r"rate = 0\.0; expected more than 0"):
+    with pytest.raises(SettingsError, match="rate = 0; expected more than 0"):
         make_extractor("video", f"openface:files={tmp_path},rate=0")
 
 
@@ -162,6 +163,28 @@ def test_a_changed_file_or_time_is_another_input(tmp_path):
     written = extractor.input_of(clip())
     assert len({before, written, extractor.input_of(clip(start_seconds=0.0, end_seconds=1.0))}) == 3
     assert pickle.loads(pickle.dumps(extractor)).input_of(clip()) == written
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path):
+    for value in (1, 22):
+        write_openface(tmp_path / "a.csv", [{"t": 0.0, "v": [value, 0]}])
+        assert openface(tmp_path).features_of(clip()).values[0, 0] == value
+
+
+def test_a_clip_that_is_said_to_end_long_after_its_rows_ends_with_them(tmp_path):
+    write_openface(tmp_path / "vid.csv", [{"t": k / 5} for k in range(10)])
+    features = openface(tmp_path).features_of(clip("mosi/train/vid[3]", start_seconds=1.0, end_seconds=1e12))
+    assert len(features.values) == 5
+    some = openface(tmp_path).features_of(clip("mosi/train/vid[3]", start_seconds=1.0, end_seconds=3.0))
+    assert some.valid.tolist() == [True] * 5 + [False] * 5
+
+
+@pytest.mark.parametrize("rate", ["inf", "1e9"])
+def test_a_rate_that_no_memory_can_hold_is_refused(tmp_path, rate):
+    path = write_csd(tmp_path / "Facet.csd", {"vid": (np.ones((3, 2)), [0.0, 0.1, 0.2])})
+    for name in (f"openface:files={tmp_path}", f"facet:file={path}"):
+        with pytest.raises(SettingsError, match="expected 1000 or less"):
+            make_extractor("video", f"{name},rate={rate}")
 
 
 def write_csd(path: Path, videos: dict[str, tuple[object, object]]) -> Path:
@@ -217,6 +240,8 @@ def test_clips_that_a_published_file_lacks_are_named_losses(tmp_path):
 def test_one_clip_s_input_does_not_change_with_another_s(tmp_path):
     path = write_csd(tmp_path / "Facet.csd", {"vid": (np.ones((30, 2)), np.arange(30) / 10)})
     before = facet(path).input_of(PART)
+    moved = replace(PART, start_seconds=0.95)  # the same rows, in steps that begin elsewhere
+    assert facet(path).input_of(moved) != before
     write_csd(path, {"vid": (np.ones((30, 2)), np.arange(30) / 10), "other": (np.ones((1, 2)), [0.0])})
     assert facet(path).input_of(PART) == before
     write_csd(path, {"vid": (np.full((30, 2), 2), np.arange(30) / 10)})

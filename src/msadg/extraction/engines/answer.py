@@ -52,9 +52,15 @@ def answer_to(extractor: ClipExtractor, clip: Clip) -> Answer:
 
 
 def extracted(extractor: ClipExtractor, clip: Clip) -> Features | Loss:
-    """Return the features of a clip, computed on one thread: the last bits can depend on how many there are."""
+    """Return the features of a clip, computed on one thread: the last bits can depend on how many there are.
+
+    A clip for which memory does not suffice is lost, as it would be if the system had ended the process.
+    """
     with one_thread():
-        return extractor.extract_one(clip)
+        try:
+            return extractor.extract_one(clip)
+        except MemoryError as error:
+            return Loss("worker", f"memory ran out while it was worked on ({error or 'no more is said'})")
 
 
 @contextmanager

@@ -41,8 +41,7 @@ def make_engine(name: str = "local", *, workers: int | None = None, address: str
 
     Args:
         name: one of ENGINES.
-        workers: at the same time; None is one for each core (``local``) or what the cluster has (``ray``). A single
-            local worker is this process: nothing is started, and a clip that kills it kills everything.
+        workers: at the same time; None is one for each core (``local``) or what the cluster has (``ray``).
         address: of the Ray cluster to join, ``auto`` or ``ray://host:10001``; None starts one on this machine.
 
     Raises:

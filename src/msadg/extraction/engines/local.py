@@ -1,4 +1,4 @@
-"""Clips in this process, or in some processes of this machine.
+"""Clips in some processes of this machine, or in this one.
 
 Every worker has a pipe of its own and one clip at a time. Where a worker dies it is therefore known which clip it
 had, and nothing that the others do is lost or waited for.
@@ -22,8 +22,19 @@ MAX_STARTS = 3
 """Workers that may be killed in a row before they were ready."""
 
 
+class ThisProcess:
+    """Nothing is started: for few clips, and for tests. A clip that kills its process kills everything."""
+
+    num_workers = 1
+
+    def run(self, extractor: ClipExtractor, clips: Sequence[Clip]) -> Outcomes:
+        """Yield the position and the features of each clip, in order."""
+        for position, clip in enumerate(clips):
+            yield position, extracted(extractor, clip)
+
+
 class LocalEngine:
-    """Workers on this machine; one is this process itself.
+    """Processes on this machine, be it a single one: a clip that kills it must not kill the rest of the batch.
 
     A clip whose worker dies is worked on once more, with no other beside it: memory that ran out for two may be
     enough for one. Workers stop when this process does, however it ends.
@@ -38,15 +49,11 @@ class LocalEngine:
         Raises:
             MsadgError: a worker cannot be started.
         """
-        if self.num_workers == 1:
-            for position, clip in enumerate(clips):
-                yield position, extracted(extractor, clip)
-        else:
-            crew = _Crew(min(self.num_workers, len(clips)), extractor, clips)
-            try:
-                yield from crew.outcomes()
-            finally:
-                crew.stop()
+        crew = _Crew(min(self.num_workers, len(clips)), extractor, clips)
+        try:
+            yield from crew.outcomes()
+        finally:
+            crew.stop()
 
 
 class _Crew:

@@ -92,7 +92,8 @@ class RayEngine:
         try:
             finished: tuple[int, Features | Loss] | None = None
             while True:
-                for position, clip in islice(todo, self.num_workers - len(working)):
+                # The cluster may have shrunk.
+                for position, clip in islice(todo, max(self.num_workers - len(working), 0)):
                     working[answer.remote(run, shared, clip)] = position
                 if finished is not None:
                     yield finished  # Stored while the others work.

@@ -8,13 +8,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from functools import cache
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import Any
 
 from msadg.extraction.clipwise import ClipExtractor
 from msadg.extraction.engines.answer import THREADS, Answer, answer_to, environment, sendable
 from msadg.types import Clip
+
+PRELOADED = ("msadg.extraction.engines.worker", "cv2", "torch", "threadpoolctl")
+"""What takes seconds to import is imported once, in a process without threads of which the workers are copies."""
 
 READY = "ready"
 """A worker's first word, once it has the extractor."""
@@ -24,10 +29,11 @@ class Worker:
     """A process that works on one clip at a time, seen from the one that started it."""
 
     def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs,), name="msadg-worker", daemon=True)
+        self.pipe, theirs = multiprocessing.Pipe()
         with environment(THREADS), _interrupts_held():
+            # What is copied has the environment of the first worker's time.
+            told = theirs, dict(os.environ)
+            self.process = _context().Process(target=_work, args=told, name="msadg-worker", daemon=True)
             self.process.start()
         theirs.close()
         self.is_ready = False
@@ -64,6 +70,18 @@ class Worker:
         return self.stop()
 
 
+@cache
+def _context() -> ForkServerContext | SpawnContext:
+    """How workers are started: as copies; each from nothing where that cannot be."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    try:
+        forkserver.ensure_running()
+    except OSError:  # The path of the folder for temporary files is too long for a socket in it.
+        return multiprocessing.get_context("spawn")
+    return context
+
+
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Keep Ctrl-C from a process that is being started: it stops when this one does, and has nothing to say."""
@@ -75,8 +93,10 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, variables: dict[str, str]) -> None:
     """What a worker process does: load the extractor, then answer clip after clip until the pipe is closed."""
+    os.environ.clear()
+    os.environ.update(variables)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):

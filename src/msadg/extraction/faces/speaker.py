@@ -87,7 +87,7 @@ class MouthMovement:
 
 
 def loudness_of(clip: Clip, seconds: Float[np.ndarray, " time"], rate: float) -> Float[np.ndarray, " time"] | None:
-    """Return how loud the sound is between each sampled moment and the one before; None where there is no sound.
+    """Return how loud the sound is between each sampled moment and the one before; None where there is no sound then.
 
     Root mean square in decibels, from -60 on; NaN where the sound does not reach.
 
@@ -98,7 +98,7 @@ def loudness_of(clip: Clip, seconds: Float[np.ndarray, " time"], rate: float) ->
     try:
         sound = read_sound(clip.clip_path, start_seconds=clip.start_seconds, end_seconds=clip.end_seconds)
     except MediaError as error:
-        if error.stage == "sound":
+        if error.stage in ("sound", "time"):  # None in the file, or none while the clip lasts.
             return None
         raise
     return np.array([_decibels(sound, at - 1 / rate, at) for at in seconds])

@@ -170,8 +170,8 @@ def last_packet_end(path: str | Path) -> float:
             for packet in container.demux():
                 if packet.pts is not None:
                     end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base) - origin)
-        except (FFmpegError, OSError):
-            pass  # it ends here
+        except (FFmpegError, OSError, IndexError):
+            pass  # it ends here, or a stream begins that PyAV does not know
     return end
 
 

@@ -1,11 +1,13 @@
 """Frames of a video file: decoded once, front to back, and only those kept that are asked for.
 
 The picture shown at a moment is the last frame whose time has come, so a video may vary its rate; before its first
-frame, that one stands. Frames that are damaged, or missing at the end, are an error, never a gap.
+frame, that one stands. Frames that are damaged, or missing at the end, are an error, never a gap; but what a decoder
+does not notice is not noticed here (VP8's takes flipped bits for pictures).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, takewhile
@@ -198,6 +200,8 @@ class _Showing:
         self.moment: float | None = self.first
         self.picture: Piece | None = None
         self.num_pictures, self.num_damaged = 0, 0
+        self.torn_seconds = -math.inf
+        """When a picture was damaged on which those of the range may build: no key frame came between."""
 
     def until(self, end: float) -> Iterator[Frame]:
         """Yield the picture at the wanted moments before it goes; none once there was damage."""
@@ -206,7 +210,7 @@ class _Showing:
         self._count(self.picture, end)
         image = None
         while self.moment is not None and self.moment < end:
-            if not self.num_damaged:
+            if self.torn_seconds == -math.inf:
                 assert self.picture.frame is not None, "a picture without a frame counts as damaged"
                 image = self.upright(self.picture.frame) if image is None else image
                 yield Frame(self.moment, image)
@@ -223,13 +227,22 @@ class _Showing:
         if until > self.first:
             self.num_pictures += 1
             self.num_damaged += picture.damaged
+        if picture.damaged:
+            self.torn_seconds = picture.seconds
+        elif picture.frame.key_frame and self.torn_seconds < picture.seconds <= self.first + SAME_MOMENT:
+            self.torn_seconds = -math.inf
 
     def check_damage(self) -> None:
-        """Raise a MediaError if a picture of the range was damaged."""
+        """Raise a MediaError if a picture of the range, or one that it builds on, was damaged."""
         if self.num_damaged:
             raise MediaError(
                 "decode",
                 f"{self.path}: {self.num_damaged} of {self.num_pictures} frames are damaged in what was asked for",
+            )
+        if self.torn_seconds > -math.inf:
+            raise MediaError(
+                "decode",
+                f"{self.path}: the frame at {self.torn_seconds:.2f} s is damaged, and what was asked for builds on it",
             )
 
     def check_end(self, pictures: Reel) -> None:

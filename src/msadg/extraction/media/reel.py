@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ NEAR_SECONDS = 1.0
 
 SURELY_BEYOND = 1.0
 """Seconds after the end that a header states from which on nothing is looked for."""
+
+ASTRAY_SECONDS = (1.0, 10.0, 3600.0)
+"""A frame's time is damaged, not late, where it lies so much before the frame ahead of it, so much beyond the file's
+length, or so much after the frame ahead, or it lasts as long: one flipped bit makes a pause of days."""
 
 MOST_HELD_BACK = 32
 """Frames that a decoder may hold back to bring them into order; standards allow 16."""
@@ -102,7 +107,9 @@ def reel(path: str | Path, pick: Callable[[InputContainer], Any], from_seconds: 
             end, length = declared_end(container, stream)
             if end is not None and from_seconds >= end + SURELY_BEYOND:
                 raise MediaError("time", beyond(path, from_seconds, end))
-            pieces = _decoded(container, stream) if ahead is None else _sought(container, stream, from_seconds, ahead)
+            pieces = (
+                _decoded(container, stream, 0.0) if ahead is None else _sought(container, stream, from_seconds, ahead)
+            )
             if pieces is not None:
                 yield Reel(path, pieces, end, length, _step(stream))
                 return
@@ -122,43 +129,85 @@ def _sought(container: InputContainer, stream: Any, from_seconds: float, ahead: 
     """Pieces from a sound one at or before the moment on; None where the file could not be entered there."""
     from av.error import FFmpegError
 
-    target = (from_seconds - ahead + origin_seconds(container)) / stream.time_base
-    try:
-        container.seek(int(target), stream=stream, backward=True)
-    except (FFmpegError, OSError):
+    if not _tells_times_after_seeking(container, stream):
         return None
-    pieces = _decoded(container, stream)
+    try:
+        target = int((from_seconds - ahead + origin_seconds(container)) / stream.time_base)
+        container.seek(target, stream=stream, backward=True)
+    except (FFmpegError, OSError, OverflowError):
+        return None
+    pieces = _decoded(container, stream, math.nan)
     # A decoder that starts amid a group of pictures first shows what it cannot know: not the file's fault.
-    first = next((piece for piece in pieces if not piece.damaged), None)
+    first = next((piece for piece in pieces if not piece.damaged and not math.isnan(piece.seconds)), None)
     if first is None or first.seconds > from_seconds:
         return None
     return chain([first], pieces)
 
 
-def _decoded(container: InputContainer, stream: Any) -> Iterator[Piece]:
+def _tells_times_after_seeking(container: InputContainer, stream: Any) -> bool:
+    """Whether the times of frames can be trusted that are not reached from the beginning.
+
+    Not where they are counted (see _Clock) and a decoder may drop what it cannot know, nor in an MPEG program stream
+    (.mpg), in which few frames bear a time.
+    """
+    if stream.type != "video" or not stream.codec_context.has_b_frames:
+        return True
+    return container.format.name not in ("avi", "mpeg")
+
+
+def _decoded(container: InputContainer, stream: Any, end: float) -> Iterator[Piece]:
+    """Pieces as the decoder gives them; ``end`` is where the first begins if it does not say so itself."""
     from av.error import FFmpegError
 
-    step, clock = _step(stream), _Clock(container, stream)
-    end = 0.0
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except (FFmpegError, OSError):
-            yield Piece(end, step, None, damaged=True)
-            return
+    step, clock, last = _step(stream), _Clock(container, stream), end
+    length = container.duration / 1e6 if container.duration else None
+    for packet in _packets(container, stream):
         if packet is None:
+            yield Piece(end, step, None, damaged=True)
             return
         clock.decoding(packet)
         try:
             frames = packet.decode()
         except FFmpegError:
-            yield Piece(clock.lost(packet, otherwise=end), step, None, damaged=True)
+            lost = clock.lost(packet, otherwise=end)
+            yield Piece(end if _is_astray(lost, last, end, length) else lost, step, None, damaged=True)
             continue
         for frame in frames:
-            piece = Piece(clock.shown(frame, otherwise=end), _lasts(frame, step), frame, damaged=frame.is_corrupt)
-            end = piece.end
-            yield piece
+            seconds, lasts = clock.shown(frame, otherwise=end), _lasts(frame, step)
+            if _is_astray(seconds, last, end, length) or lasts > ASTRAY_SECONDS[2]:
+                yield Piece(end, min(lasts, 1.0), frame, damaged=True)
+                continue
+            last, end = seconds, seconds + lasts
+            yield Piece(seconds, lasts, frame, damaged=frame.is_corrupt)
+
+
+def _packets(container: InputContainer, stream: Any) -> Iterator[Any]:
+    """Packets of a stream, last the empty one that ends its decoding; None where the file cannot be read on."""
+    from av.error import FFmpegError
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:  # PyAV does not know a stream that begins amid the file (its issue 692).
+            packets = container.demux(stream)
+            continue
+        except (FFmpegError, OSError):
+            yield None
+            return
+        if packet is None:
+            return
+        yield packet
+        if packet.size == 0 and packet.dts is None:
+            return
+
+
+def _is_astray(seconds: float, last: float, end: float, length: float | None) -> bool:
+    """Whether a time is damaged, by when the frame ahead began and ended, and by the file's length."""
+    back, beyond_length, forth = ASTRAY_SECONDS
+    if length is not None and seconds > max(end, length) + beyond_length:
+        return True
+    return seconds < last - back or seconds > end + forth
 
 
 class _Clock:

@@ -156,7 +156,8 @@ class _Run:
         self.kind = _kind(first.frame)
         self.end = first.seconds
         self.position = round((first.seconds - tape.start) * tape.sample_rate_hz)
-        self.resampler = AudioResampler(format="fltp", layout=first.frame.layout, rate=tape.sample_rate_hz)
+        # Packed: PyAV 18 crashes on a frame with eight planes or more.
+        self.resampler = AudioResampler(format="flt", layout=first.frame.layout, rate=tape.sample_rate_hz)
 
     def continues(self, block: Piece) -> bool:
         """Whether a block begins where the last one ended, and is of its kind."""
@@ -174,7 +175,7 @@ class _Run:
 
     def _put(self, frame: Any) -> None:
         for resampled in self.resampler.resample(frame):
-            samples = resampled.to_ndarray().mean(axis=0, dtype=np.float32)
+            samples = resampled.to_ndarray().reshape(resampled.samples, -1).mean(axis=1, dtype=np.float32)
             self.tape.put(samples, self.position)
             self.position += len(samples)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from msadg.errors import FeatureError, UsageError
 from msadg.extraction.audio.windows import sound_of
-from msadg.extraction.clipwise import hash_of_file
 from msadg.extraction.extractor import JSON
+from msadg.extraction.file_hashes import hash_of_file
 from msadg.extraction.media.sound import SAMPLE_RATE_HZ
 from msadg.extraction.transcripts.transcribe import FASTER_WHISPER, Transcriber, Transcript
 from msadg.types import Clip, Word

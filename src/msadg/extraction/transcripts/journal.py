@@ -6,21 +6,23 @@ A line is a JSON object, of a transcript or of why there is none:
     {"clip_id": "mine/clip/b", "model": {...}, "input": "60303...", "stage": "sound", "reason": "b.mp4 has no sound"}
 
 A clip's last line counts; a last line without its line end was cut by a crash and counts as not written. What failed
-is tried again by the next run.
+is tried again by the next run. One process at a time writes.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from msadg.errors import MediaError, StoreError
-from msadg.extraction.clipwise import hash_of_file
 from msadg.extraction.extractor import JSON, Loss
+from msadg.extraction.file_hashes import hash_of_file
 from msadg.types import Clip, Word
 
 FILE_NAME = "transcripts.jsonl"
@@ -71,11 +73,14 @@ class TranscriptFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        content = path.read_bytes() if path.exists() else b""
+        self._read()
+
+    def _read(self) -> None:
+        content = self.path.read_bytes() if self.path.exists() else b""
         self._num_whole_bytes = content.rfind(b"\n") + 1
         self._lines: dict[str, dict[str, Any]] = {}
         for number, line in enumerate(content[: self._num_whole_bytes].split(b"\n")[:-1], start=1):
-            self._lines.update(_checked(line, f"{path}, line {number}"))
+            self._lines.update(_checked(line, f"{self.path}, line {number}"))
 
     def models(self, clips: Iterable[Clip]) -> list[str]:
         """The models that recognised the transcripts that ``fill`` gives these clips, as text, each once."""
@@ -93,22 +98,30 @@ class TranscriptFile:
 
         Returns:
             Why there is no transcript, for the clips that could not be listened to.
+
+        Raises:
+            StoreError: another process is recognising transcripts of the same domain.
         """
+        with self._locked() as file:
+            return self._recognise(file, clips, recogniser, progress or (lambda _done, _total: None))
+
+    def _recognise(
+        self, file: BinaryIO, clips: Sequence[Clip], recogniser: Recogniser, tell: Callable[[int, int], None]
+    ) -> dict[str, Loss]:
         identity = json.loads(json.dumps(dict(recogniser.identity)))
         silent = [clip for clip in clips if lacks_transcript(clip)]
         todo = [clip for clip in silent if (self._valid_line(clip) or {}).get("model") != identity]
         failed: dict[str, Loss] = {}
-        tell = progress or (lambda _done, _total: None)
         tell(len(silent) - len(todo), len(silent))
         for number, clip in enumerate(todo, start=len(silent) - len(todo) + 1):
             line: dict[str, Any] = {"clip_id": clip.clip_id, "model": identity, "input": _input_of(clip)}
             try:
                 spoken = recogniser.transcribe(clip)
                 words = [[word.text, word.start_seconds, word.end_seconds] for word in spoken.words]
-                self._append(line | {"text": spoken.text, "words": words})
+                self._append(file, line | {"text": spoken.text, "words": words})
             except MediaError as error:
                 failed[clip.clip_id] = Loss(error.stage, error.reason)
-                self._append(line | {"stage": error.stage, "reason": error.reason})
+                self._append(file, line | {"stage": error.stage, "reason": error.reason})
             tell(number, len(silent))
         return failed
 
@@ -125,14 +138,25 @@ class TranscriptFile:
             return None
         return line
 
-    def _append(self, line: dict[str, Any]) -> None:
+    @contextmanager
+    def _locked(self) -> Iterator[BinaryIO]:
+        """Open the file to be written by nobody else, and read what others wrote since."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("ab") as file:
-            file.truncate(self._num_whole_bytes)  # what a crash cut
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-            self._num_whole_bytes = file.tell()
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StoreError(f"{self.path} is being written by another process; wait for it, or stop it") from None
+            self._read()
+            yield file
+
+    def _append(self, file: BinaryIO, line: dict[str, Any]) -> None:
+        written = json.dumps(line).encode() + b"\n"
+        file.truncate(self._num_whole_bytes)  # what a crash cut
+        file.write(written)
+        file.flush()
+        os.fsync(file.fileno())
+        self._num_whole_bytes += len(written)
         self._lines[line["clip_id"]] = line
 
 

@@ -15,13 +15,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from msadg.errors import MediaError, SettingsError
-from msadg.extraction.clipwise import ClipExtractor, hash_of_file
+from msadg.extraction.clipwise import ClipExtractor
 from msadg.extraction.extractor import JSON, Loss
+from msadg.extraction.file_hashes import hash_of_file
 from msadg.extraction.media.timeline import RATE, step_starts
 from msadg.extraction.video.openface_csv import OpenFaceRows, columns_of, read_openface
 from msadg.extraction.video.sequence_files import SequenceFile, open_sequence_file, parts_of, video_ids
 from msadg.settings import require
 from msadg.types import FACE_MARKS, TIME_MARKS, Clip, Features
+
+LONG_AFTER = 60.0
+"""Seconds for which a clip may go on after its last row, without a face; one that goes on for longer ends with it."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,13 @@ class OpenFaceConfig:
     """Folder of the CSV files; see OpenFace for their names."""
     columns: str = "gaze+pose+au_r+au_c"
     """Groups (``openface_csv.GROUPS``) and single columns, joined by ``+``; ``all`` is all 709."""
-    rate: float = RATE
+    rate: int | float = RATE
     """Steps a second; the frames of a step are averaged."""
-    confidence: float = 0.5
+    confidence: int | float = 0.5
     """A face that OpenFace is less sure of is not read."""
 
     def __post_init__(self) -> None:
-        require("rate", self.rate, above=0)
+        require("rate", self.rate, above=0, at_most=1000)
         require("confidence", self.confidence, at_least=0, at_most=1)
         columns_of(self.columns)
         if not self.files or not Path(self.files).is_dir():
@@ -72,7 +76,7 @@ class OpenFace(ClipExtractor):
     def settings(self) -> Mapping[str, JSON]:
         """Columns by name, rate and confidence; not the folder, whose files are each clip's input."""
         columns: list[JSON] = [*columns_of(self.config.columns)]
-        return {"columns": columns, "rate": self.config.rate, "confidence": self.config.confidence}
+        return {"columns": columns, "rate": float(self.config.rate), "confidence": float(self.config.confidence)}
 
     @property
     def dim(self) -> int:
@@ -109,11 +113,11 @@ class OpenFace(ClipExtractor):
         return Features(means[:, :-1].astype(np.float32), valid, marks)
 
     def input_of(self, clip: Clip) -> bytes:
-        """The content of the clip's CSV and its times."""
+        """The content of the clip's CSV and its times; b"" where it has none."""
         try:
             digest = hash_of_file(self._file_of(clip)[0])
         except MediaError:
-            digest = hash_of_file(None)
+            return b""
         return repr((digest, clip.start_seconds, clip.end_seconds)).encode()
 
     def _file_of(self, clip: Clip) -> tuple[Path, float]:
@@ -133,11 +137,11 @@ class FacetConfig:
 
     file: str = ""
     """A .csd of the CMU-MultimodalSDK or a .pkl of MMSA; several, one a corpus, are joined by ``+``."""
-    rate: float = RATE
+    rate: int | float = RATE
     """Steps a second, averaged, where the file has times (.csd); 0 keeps its own steps."""
 
     def __post_init__(self) -> None:
-        require("rate", self.rate, at_least=0)
+        require("rate", self.rate, at_least=0, at_most=1000)
         object.__setattr__(self, "file", "+".join(str(path.resolve()) for path in _files_of(self.file)))
 
 
@@ -160,7 +164,7 @@ class Facet(ClipExtractor):
     def settings(self) -> Mapping[str, JSON]:
         """Rate, width and the hash of each file, which stands for what its columns mean."""
         hashes: list[JSON] = [hash_of_file(path) for path in _files_of(self.config.file)]
-        return {"rate": self.config.rate, "width": self.dim, "sha256": hashes}
+        return {"rate": float(self.config.rate), "width": self.dim, "sha256": hashes}
 
     @property
     def dim(self) -> int:
@@ -198,7 +202,8 @@ class Facet(ClipExtractor):
             values, seconds = self._rows_of(clip)
         except MediaError as error:
             return repr((error.stage, clip.start_seconds, clip.end_seconds)).encode()
-        return b"".join([repr(values.shape).encode(), values.tobytes(), b"" if seconds is None else seconds.tobytes()])
+        told = repr((values.shape, clip.start_seconds, clip.end_seconds)).encode()
+        return b"".join([told, values.tobytes(), b"" if seconds is None else seconds.tobytes()])
 
     @property
     def _files(self) -> list[SequenceFile]:
@@ -274,14 +279,15 @@ def _names(clip: Clip) -> list[tuple[str, float]]:
 
 
 def _span(clip: Clip, seconds: Float[np.ndarray, " row"]) -> tuple[float, float]:
-    """Where a clip starts and ends; by its rows where it does not say so itself.
+    """Where a clip starts and ends; by its rows where it does not say so itself, or says that it ends long after them.
 
     Raises:
         MediaError: it does not last, or its times lie outside the rows'.
     """
     step = float(np.median(np.diff(np.unique(seconds)))) if len(np.unique(seconds)) > 1 else 1 / RATE
     start = max(clip.start_seconds, 0.0) if clip.start_seconds is not None else min(float(seconds.min()), 0.0)
-    end = clip.end_seconds if clip.end_seconds is not None else float(seconds.max()) + step
+    rows_end = float(seconds.max()) + step
+    end = rows_end if clip.end_seconds is None or clip.end_seconds > rows_end + LONG_AFTER else clip.end_seconds
     if end <= start or start > seconds.max():
         raise MediaError(
             "time",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,10 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 """What OpenFace 2 writes, 709 columns in its order. gaze: two directions and their mean angle in radians; eyes and
 landmarks: pixels (2d) or millimetres (3d); pose: millimetres (T) and radians (R); shape: of its point distribution
 model; au_r, au_c: action units."""
+
+
+TOLD = ("timestamp", "confidence", "success", "face_id")
+"""Columns that say what a row is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +90,28 @@ def read_openface(path: Path, columns: Sequence[str]) -> OpenFaceRows:
     Raises:
         MediaError: stage ``import``: not CSV, a column missing, or a cell that is no number.
     """
+    found = path.stat()
+    return _read(path, tuple(columns), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # The clips of a video follow one another, and a long video's file takes seconds to read.
+def _read(path: Path, columns: tuple[str, ...], _size: int, _changed: int) -> OpenFaceRows:
+    told_rows, rows = [], []
+    unread = np.zeros(len(columns), np.float32)
     try:
-        rows = list(read_csv(path, ("timestamp", "confidence", "success", *columns)))
+        for where, cells in read_csv(path, ("timestamp", "confidence", "success", *columns)):
+            try:
+                told_rows.append([float(cells.get(name, 0)) for name in TOLD])
+                is_read = told_rows[-1][2] == 1  # elsewhere there may stand anything, "-nan(ind)" too
+                rows.append(np.array([float(cells[name]) for name in columns], np.float32) if is_read else unread)
+            except ValueError as error:
+                raise MediaError("import", f"{where}: {error}; expected numbers") from None
     except CorpusError as error:
         raise MediaError(
             "import", f"{error}; OpenFace's FeatureExtraction writes it, or choose other columns"
         ) from None
-    number, width = len(rows), len(columns)
-    told = np.zeros((number, 4))
-    values = np.zeros((number, width), np.float32)
-    for row, (where, cells) in enumerate(rows):
-        try:
-            told[row] = [float(cells.get(name, 0)) for name in ("timestamp", "confidence", "success", "face_id")]
-            if told[row, 2] == 1:  # elsewhere there may stand anything, "-nan(ind)" too
-                values[row] = [float(cells[name]) for name in columns]
-        except ValueError as error:
-            raise MediaError("import", f"{where}: {error}; expected numbers") from None
+    told = np.array(told_rows).reshape(-1, len(TOLD))
+    values = np.array(rows, np.float32).reshape(-1, len(columns))
     if not np.isfinite(told).all():
         raise MediaError("import", f"{path}: a timestamp, confidence or success is not finite; run OpenFace again")
     finite = np.isfinite(values).all(axis=1)

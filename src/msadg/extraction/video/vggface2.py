@@ -19,10 +19,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from msadg.errors import FeatureError
-from msadg.extraction.clipwise import hash_of_file
 from msadg.extraction.extractor import JSON
 from msadg.extraction.faces.align import box_crop
 from msadg.extraction.faces.weights import SUFFIXES, load_weights
+from msadg.extraction.file_hashes import hash_of_file
 from msadg.extraction.video.faces_in_video import FaceConfig, FaceDescriber, FaceExtractor, Sighting
 from msadg.extraction.video.inception_resnet import EMBEDDING_DIM, SIDE, InceptionResnetV1
 from msadg.settings import require
