@@ -3,6 +3,9 @@
   msadg train --method s2lif --source mosei meld --target mosi -o runs/first
   msadg train --source a=my/a.csv --target b=my/b.csv --set methods.s2lif.order=text
 
+  msadg train --source a=my/a.csv --target b=my/b.csv --text minilm --video hog    reads text, then video
+
+Modalities that are named are read, after those of the recipe; --set methods.s2lif.order="video>text" says otherwise.
 A run that was stopped goes on by the same command with --resume, to the same weights.
 """
 
@@ -11,12 +14,15 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msadg.cli.options import add_data_arguments, add_recipe_arguments, prepare, progress_bar, recipe_of
+from msadg.cli.reading import named_modalities, reading_changes
+from msadg.errors import MsadgWarning
 from msadg.methods import METHODS
 
 if TYPE_CHECKING:
@@ -50,6 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     from msadg.results.predictions import write_predictions
 
     recipe = recipe_of(arguments)
+    if changes := reading_changes(recipe.methods, arguments):
+        arguments.set = [*changes, *arguments.set]
+        recipe = recipe_of(arguments)
     if arguments.setting:
         domains = paper_setting(arguments.setting)
     else:
@@ -59,6 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     prepare([experiment])
     with _watched(folder) as observers:
         trained = train_run(experiment, folder, resume=arguments.resume, observers=observers)
+    unread = [m for m in named_modalities(arguments) if m not in trained.method.modalities]
+    if unread and trained.method.modalities:
+        reads = ", ".join(trained.method.modalities)
+        message = f"{', '.join(unread)} was named, but this row of the recipe reads {reads} alone; see its order or"
+        warnings.warn(MsadgWarning(f"{message} modalities"), stacklevel=1)
     record, predictions = score_run(trained, measure=measure_recovery)
     write_predictions(folder / "runs" / record.key / "predictions.parquet", predictions)
     append_record(folder / "records.jsonl", record)
