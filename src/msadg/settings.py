@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from itertools import chain
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from msadg.errors import SettingsError, nearest_name
 
@@ -40,9 +43,44 @@ def settings_from(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"{where}: {key} = {first['input']!r}: {first['msg']}") from None
+        raise SettingsError(f"{where}: {_wrong_value(kind, values, error.errors()[0])}") from None
+
+
+def _wrong_value(kind: type, values: Mapping[str, Any], first: Any) -> str:
+    """Name the field and what it takes; in pydantic's words where there are no plain ones."""
+    name = str(first["loc"][0]) if first["loc"] else ""
+    expected = _in_words(get_type_hints(kind).get(name))
+    if name not in values or not expected:
+        return f"{'.'.join(map(str, first['loc']))} = {first['input']!r}: {first['msg']}"
+    return f"{name} = {values[name]!r}; expected {' or '.join(expected)}"
+
+
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    NoneType: "nothing",
+}
+
+
+def _in_words(annotation: Any) -> list[str]:
+    """What a type takes, in plain words; [] where there are none.
+
+    Example:
+        >>> _in_words(int | float | None), _in_words(tuple[str, ...]), _in_words(Literal["hot", "cold"])
+        (['a number', 'nothing'], ['a list (each: text)'], ['one of hot, cold'])
+    """
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return [f"one of {', '.join(map(str, parts))}"]
+    if origin in (Union, UnionType):
+        words = [_in_words(part) for part in parts if part is not int or float not in parts]
+        return list(dict.fromkeys(chain(*words))) if all(words) else []
+    if origin in (tuple, list) and parts and (inner := _in_words(parts[0])):
+        return [f"a list (each: {' or '.join(inner)})"]
+    return [WORDS[annotation]] if annotation in WORDS else []
 
 
 def require(

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from msadg.cli import main
-from msadg.cli.options import progress_bar
+from msadg.cli.options import progress_bar, told_progress
 from msadg.corpora.manifest import ManifestCorpus, read_clips
-from msadg.errors import MediaError, MsadgWarning
+from msadg.errors import FeatureError, MediaError, MsadgWarning, StoreError
 from msadg.extraction.catalog import EXTRACTORS
 from msadg.extraction.clipwise import ClipExtractor
 from msadg.extraction.engines.local import LocalEngine, ThisProcess
@@ -101,8 +101,8 @@ def test_a_folder_of_clips_becomes_a_store_a_manifest_and_a_table(capsys):
         for name in ("it's 1", "名")
     ]
     printed = capsys.readouterr()
-    # 8 steps of half a second, 3 of them seen; 4 s are 0.07 minutes.
-    cells = ["2", "2", "0", "37.5 %", "0.07"]
+    # 8 steps of half a second, 3 of them seen; all in 4 s.
+    cells = ["2", "2", "0", "37.5 %", "4.0 s"]
     assert table_of(printed.out)[1:] == [["-", "-", *cells], ["all", "", *cells]]
     assert "2 of 2 clips stored, 0 lost; 8 steps of 1 float16 in all" in printed.out
 
@@ -113,11 +113,11 @@ def test_what_was_lost_is_told_by_split_class_and_stage_and_the_status_is_one(ca
     assert main(["extract", "mine=clips/manifest.csv", "--video", "toy", *WORKER]) == 1
     printed = capsys.readouterr()
     assert table_of(printed.out)[1:] == [
-        ["train", "negative", "1", "1", "0", "100.0 %", "0.02"],
+        ["train", "negative", "1", "1", "0", "100.0 %", "1.0 s"],
         ["train", "positive", "1", "0", "1", "-", "-"],
-        ["dev", "neutral", "1", "1", "0", "0.0 %", "0.01"],
+        ["dev", "neutral", "1", "1", "0", "0.0 %", "0.5 s"],
         ["test", "positive", "1", "0", "1", "-", "-"],
-        ["all", "", "4", "2", "2", "66.7 %", "0.03"],
+        ["all", "", "4", "2", "2", "66.7 %", "1.5 s"],
     ]
     assert "lost by stage: open 2" in printed.err
     assert "lost mine/train/b (open): clips/b.mp4 is empty" in printed.err
@@ -143,9 +143,92 @@ def test_clips_whose_file_changed_are_made_anew_when_asked(capsys):
     assert main(command) == 0
     Path("clips/a.mp4").write_text("bbb")
     assert main(command) == 1
-    assert "clips/clip/a" in capsys.readouterr().err
+    assert "stores/clips/video-toy: 1 clip changed, transcript or file (first: clips/clip/a" in (
+        told := capsys.readouterr().err
+    )
+    assert "`msadg extract --overwrite`" in told
     assert main([*command, "--overwrite"]) == 0
     assert len(Store(Path("stores/clips/video-toy")).features("clips/clip/a").values) == 3
+
+
+def test_what_cannot_be_extracted_does_not_keep_the_rest_from_it(capsys, monkeypatch):
+    class Weightless(Toy):
+        kind = "weightless"
+
+        def input_of(self, clip: Clip) -> bytes:
+            raise FeatureError("its weights cannot be had")
+
+    sys.modules["toy_extractors"].Weightless = Weightless
+    monkeypatch.setitem(EXTRACTORS["audio"], "weightless", "toy_extractors:Weightless")
+    monkeypatch.setitem(EXTRACTORS["audio"], "toy", "toy_extractors:Toy")
+    write_files("one", a="aa", b="b")
+    write_files("two", a="aa")
+    command = ["extract", "one", "two", "--video", "toy", *WORKER]
+    assert main(command) == 0
+    write_files("one", a="a", b="bb")
+    write_files("two", c="c")
+    capsys.readouterr()
+    assert main([*command, "--audio", "weightless"]) == 1
+    *_, weights, changed = capsys.readouterr().err.splitlines()
+    said = "msadg extract: not done: one audio-weightless, two audio-weightless: its weights cannot be had"
+    assert weights == said
+    assert changed.startswith("msadg extract: not done: one video-toy: stores/one/video-toy: 2 clips changed")
+    assert set(Store(Path("stores/two/video-toy")).clip_ids) == {"two/clip/a", "two/clip/c"}
+
+
+def test_a_recogniser_that_cannot_be_had_keeps_nothing_from_being_extracted(ear, monkeypatch, capsys):
+    write_files("clips", a="wonderful")
+    command = ["extract", "clips", "--video", "toy", "--transcribe", "ear", *WORKER]
+    assert main(command) == 0
+    write_files("clips", b="dreadful")
+
+    def cannot_be_had(model: str, language: str | None) -> None:
+        raise FeatureError("there is no network")
+
+    monkeypatch.setattr(sys.modules["msadg.extraction.transcripts.transcribe"], "make_transcriber", cannot_be_had)
+    assert main(command) == 1
+    assert "not done: clips --transcribe: there is no network" in capsys.readouterr().err
+    clips = read_clips(Path("stores/clips/manifest.csv"), "clips")
+    assert [clip.text for clip in clips] == ["wonderful", ""]
+    assert len(Store(Path("stores/clips/video-toy"))) == 2
+
+
+def test_a_rerun_with_nothing_to_do_prints_one_line_a_store(capsys):
+    write_files("clips", a="aa", b="0")
+    command = ["extract", "clips", "--video", "toy", *WORKER]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(command) == 0
+    said = "stores/clips/video-toy: 2 of 2 clips stored, 0 lost; 3 steps of 1 float16 in all\n"
+    assert capsys.readouterr().out == said
+
+
+def test_clips_that_are_no_longer_in_the_target_are_counted_apart(capsys):
+    write_files("clips", a="aa", b="bbb", c="c")
+    command = ["extract", "clips", "--video", "toy", *WORKER]
+    assert main(command) == 0
+    Path("clips/b.mp4").unlink()
+    capsys.readouterr()
+    assert main(command) == 0
+    said = "2 of 2 clips stored, 0 lost; 3 steps of 1 float16 in all; the store knows 1 more that is not among these\n"
+    assert capsys.readouterr().out.endswith(said)
+
+
+def test_auto_is_said_and_stored_by_the_name_that_it_stands_for(capsys, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(Path("no cache").resolve()))
+    write_files("clips", a="no video")
+    assert main(["extract", "clips", "--video", "auto:rate=10", *WORKER]) == 1
+    said = "--video auto:rate=10 is hog:rate=10: the weights of vggface2 were not downloaded"
+    assert said in capsys.readouterr().err
+    assert Path("stores/clips/video-hog-rate=10").is_dir()
+
+
+def test_a_bar_that_never_moved_leaves_nothing_behind_an_error(capsys):
+    with pytest.raises(StoreError), told_progress("clips"):
+        raise StoreError("damaged")
+    assert "0/?" not in capsys.readouterr().err
 
 
 def test_clips_that_take_a_minute_each_have_a_rate_and_a_time_left():

@@ -44,9 +44,16 @@ def test_the_transcript_is_the_text_file_of_the_same_name(tmp_path: Path):
 
 def test_other_files_are_counted(tmp_path: Path):
     write(tmp_path, "a.mp4", "a.wav", "a.txt", "notes.txt", "readme.pdf", ".DS_Store")
-    with pytest.warns(MsadgWarning, match=r"3 files are no clips and were left out \(first: 'a\.wav'\)"):
+    with pytest.warns(MsadgWarning, match=r"3 files are no clips .*\('a\.wav', 'notes\.txt', 'readme\.pdf'\)"):
         (only,) = clips_of_folder(tmp_path, "mine")
     assert only.clip_path == str(tmp_path / "a.mp4")
+
+
+def test_transcripts_of_no_clip_are_named(tmp_path: Path):
+    write(tmp_path, "clip1.mp4", "a.pdf", "b.pdf", "c.pdf", "clip 1.txt", *[f"sub/{n}.txt" for n in "wxyz"])
+    said = r"8 files .* and 5 more\); .* transcripts 'clip 1\.txt', 'sub/w\.txt', 'sub/x\.txt' and 2 more$"
+    with pytest.warns(MsadgWarning, match=said):
+        clips_of_folder(tmp_path, "mine")
 
 
 def test_the_folder_of_the_stores_is_left_alone(tmp_path: Path):
@@ -70,9 +77,26 @@ def test_a_transcript_in_another_encoding_is_refused(tmp_path: Path, content: by
         clips_of_folder(tmp_path, "mine")
 
 
-def test_two_videos_that_would_be_one_clip_are_refused(tmp_path: Path):
-    write(tmp_path, "a.mp4", "a.mov")
-    with pytest.raises(CorpusError, match=r"a\.mov and a\.mp4 would be one clip; rename"):
+def test_clips_that_differ_in_their_suffix_only_keep_it(tmp_path: Path):
+    write(tmp_path, "a.mp4", "a.mov", "b.mp4", "b.wav", "c.wav", "c.FLAC")
+    write(tmp_path, "a.txt", content=b"both")
+    write(tmp_path, "c.wav.txt", content=b"the one")
+    with pytest.warns(MsadgWarning) as told:
+        clips = clips_of_folder(tmp_path, "mine")
+    assert [(clip.clip_id.removeprefix("mine/clip/"), clip.text) for clip in clips] == [
+        ("a.mov", "both"), ("a.mp4", "both"), ("b", ""), ("c.FLAC", ""), ("c.wav", "the one"),
+    ]  # fmt: skip
+    assert [Path(clip.clip_path).name for clip in clips] == ["a.mov", "a.mp4", "b.mp4", "c.FLAC", "c.wav"]
+    assert [str(warning.message).partition(": ")[2] for warning in told] == [
+        "4 clips differ from another in their suffix only and keep it in their ids ('a.mov', 'a.mp4', 'c.FLAC' and 1 "
+        "more)",
+        "1 files are no clips and were left out ('b.wav')",
+    ]
+
+
+def test_two_clips_of_one_id_are_refused(tmp_path: Path):
+    write(tmp_path, "a.mp4", "a.mov", "a.mp4.mkv")
+    with pytest.raises(CorpusError, match=r"a\.mp4 and a\.mp4\.mkv would be one clip, a\.mp4; rename"):
         clips_of_folder(tmp_path, "mine")
 
 

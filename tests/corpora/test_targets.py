@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from msadg.corpora.catalog import open_corpus
 from msadg.corpora.targets import open_target
-from msadg.errors import CorpusError, UnknownNameError, UsageError
+from msadg.errors import CorpusError, MsadgWarning, UnknownNameError, UsageError
 from msadg.types import Utterance
 
 
@@ -109,3 +110,62 @@ def test_what_is_not_there_or_has_no_good_name_is_refused(tmp_path: Path, write_
     (tmp_path / "one.mp4").touch()
     with pytest.raises(UsageError, match=r"one\.mp4 is neither a folder nor a manifest"):
         open_target(str(tmp_path / "one.mp4"))
+
+
+@pytest.fixture
+def meld_part(tmp_path: Path) -> Path:
+    """The official tables of MELD, with a row each, and the clip of one."""
+    folder = tmp_path / "data" / "meld"
+    (folder / "train_splits").mkdir(parents=True)
+    (folder / "train_splits" / "dia0_utt3.mp4").touch()
+    for split in ("train", "dev", "test"):
+        (folder / f"{split}_sent_emo.csv").write_text(
+            "Utterance,Speaker,Sentiment,Dialogue_ID,Utterance_ID,StartTime,EndTime\n"
+            'Oh!,Joey,negative,0,3,"00:00:01,000","00:00:02,500"\n'
+        )
+    return folder
+
+
+def test_a_part_of_a_corpus_is_read_and_the_differences_from_its_card_are_told(meld_part: Path):
+    with pytest.warns(MsadgWarning, match=r"meld: train has 1 / 0 / 0 .*2,945 / 4,710 / 2,334.*; dev .*my-meld="):
+        target = open_target("meld", data_root=meld_part.parent)
+    assert [clip.clip_id for clip in target.clips] == [f"meld/{s}/dia0_utt3" for s in ("train", "dev", "test")]
+    with pytest.raises(CorpusError, match="the card says"):
+        list(open_corpus("meld", root=meld_part).all_utterances())
+
+
+def test_a_folder_of_a_published_corpus_is_read_by_its_tables_under_another_name(meld_part: Path):
+    target = open_target(f"mine={meld_part}")
+    assert (target.domain, target.source) == ("mine", f"mine={meld_part}")
+    assert [clip.clip_id for clip in target.clips] == [f"mine/{s}/dia0_utt3" for s in ("train", "dev", "test")]
+    assert all(isinstance(clip, Utterance) for clip in target.clips)
+    assert target.clips[0].clip_path == str(meld_part / "train_splits" / "dia0_utt3.mp4")
+    assert tuple(open_corpus(f"mine={meld_part}").all_utterances()) == target.clips
+    with pytest.raises(UsageError, match="for meld itself, give its name and --data-root"):
+        open_target(str(meld_part))
+
+
+def test_a_folder_whose_tables_are_of_one_of_two_corpora_says_how_to_name_which(tmp_path: Path):
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "unaligned_50.pkl").touch()
+    with pytest.raises(UsageError, match=r"unaligned_50\.pkl, a table of mosi or mosei: .*--data-root .* MSADG_DATA"):
+        open_target(f"mine={tmp_path}")
+
+
+def test_a_folder_is_opened_as_a_corpus_by_the_manifest_in_it(write_row, tmp_path: Path):
+    path = write_row()
+    by_folder, by_file = (list(open_corpus(f"mine={p}").all_utterances()) for p in (tmp_path, path))
+    assert by_folder == by_file
+    path.unlink()
+    with pytest.raises(CorpusError, match=r"there is no manifest in this folder; looked for manifest\.csv"):
+        open_corpus(f"mine={tmp_path}")
+
+
+def test_a_mistyped_name_is_told_to_be_no_file_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talks").mkdir()
+    for opened in (open_target, open_corpus):
+        with pytest.raises(UnknownNameError, match=r"unknown corpus 'tlks'.*nor is there a file or folder of"):
+            opened("tlks")
+    with pytest.raises(UnknownNameError, match="given as name=path: mine=talks"):
+        open_corpus("talks")

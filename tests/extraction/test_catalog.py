@@ -47,3 +47,8 @@ def test_every_name_is_that_of_a_clip_extractor(modality: str, name: str):
         pytest.skip("it does not go without options")
     assert isinstance(extractor, ClipExtractor)
     assert (extractor.name, extractor.modality, extractor.kind) == (f"{modality}-{name}", modality, name)
+
+
+def test_a_rate_above_any_video_s_own_is_refused():
+    with pytest.raises(SettingsError, match=r"hog:rate=61.*rate = 61; expected 60 or less"):
+        make_extractor("video", "hog:rate=61")

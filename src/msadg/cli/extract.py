@@ -19,22 +19,27 @@ file of the same name its transcript.
 
 Stores are written to STORES/DOMAIN/EXTRACTOR. The same command run again goes on where it was stopped; the number of
 workers changes nothing in the store. Clips that were lost are listed in losses.csv there, and the status is then 1.
+Of a folder, cut.mp4 is the clip "cut"; where there is cut.mkv too, they are "cut.mp4" and "cut.mkv".
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msadg.cli.extract_failures import Failures
 from msadg.cli.extract_summary import print_losses, print_summary
 from msadg.cli.extract_transcripts import tell_of_missing, with_transcripts
-from msadg.cli.options import told_progress
+from msadg.cli.options import choose_video, told_progress
 from msadg.errors import UsageError
 
 if TYPE_CHECKING:
     from msadg.corpora.targets import Target
+    from msadg.extraction.engines.engine import Engine
     from msadg.extraction.extractor import Extractor
+    from msadg.types import Clip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--video",
         metavar="EXTRACTOR",
-        help="hog (no network), vggface2, openface, facet; with options: hog:rate=10,detector=yunet",
+        help="hog (no network), vggface2, openface, facet; with options: hog:rate=10,detector=yunet; or auto: vggface2 "
+        "where its weights were downloaded, or are given as auto:weights=FILE, else hog",
     )
     made.add_argument(
         "--audio", metavar="EXTRACTOR", help="logmel, acoustic (pitch, loudness ...), speech:model=wav2vec2"
@@ -95,36 +101,51 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fill one store a target and extractor; 1 where a clip was lost."""
+    """Fill one store a target and extractor; 1 where a clip was lost or a store could not be filled."""
     from msadg.extraction.engines.engine import make_engine
-    from msadg.store import fill_store, store_path
 
+    choose_video(arguments)
     extractors = _extractors(arguments)
     engine = make_engine(arguments.engine, workers=arguments.workers, address=arguments.ray_address)
     num_lost = 0
-    for target in _targets(arguments):
-        clips, num_failed = with_transcripts(target, arguments)
-        num_lost += num_failed
-        wanted = [clip for clip in clips if arguments.split in (None, clip.clip_id.split("/")[1])]
-        if not wanted:
-            raise UsageError(f"{target.domain} has no clips in split {arguments.split!r}")
-        for name, extractor in extractors:
-            path = store_path(arguments.stores, target.domain, name)
-            with told_progress(f"{target.domain} {name}") as progress:
-                store = fill_store(
-                    path,
-                    wanted,
-                    extractor,
-                    progress=progress,
-                    overwrite=arguments.overwrite,
-                    retry_lost=arguments.retry_lost,
-                    engine=None if extractor.modality == "text" else engine,
-                )
-            print_summary(target.domain, store, wanted)
-            num_lost += print_losses(store, wanted)
-        if arguments.text:
-            tell_of_missing(wanted, arguments)
-    return 1 if num_lost else 0
+    with Failures() as failures:
+        for target in _targets(arguments):
+            clips, num_failed = with_transcripts(target, arguments, failures)
+            num_lost += num_failed
+            wanted = [clip for clip in clips if arguments.split in (None, clip.clip_id.split("/")[1])]
+            for name, extractor in extractors:
+                with failures.noted(f"{target.domain} {name}"):
+                    num_lost += _fill(target.domain, wanted, name, extractor, engine, arguments)
+            if arguments.text:
+                tell_of_missing(wanted, arguments)
+    return 1 if num_lost or failures else 0
+
+
+def _fill(
+    domain: str, clips: Sequence[Clip], name: str, extractor: Extractor, engine: Engine, arguments: argparse.Namespace
+) -> int:
+    """Fill one store and print what it has; return how many of the clips are lost."""
+    from msadg.store import fill_store, store_path
+
+    counts: list[tuple[int, int]] = []
+    with told_progress(f"{domain} {name}") as progress:
+
+        def count(done: int, total: int) -> None:
+            counts.append((done, total))
+            progress(done, total)
+
+        store = fill_store(
+            store_path(arguments.stores, domain, name),
+            clips,
+            extractor,
+            progress=count,
+            overwrite=arguments.overwrite,
+            retry_lost=arguments.retry_lost,
+            engine=None if extractor.modality == "text" else engine,
+        )
+    had_all = counts[0][0] == counts[0][1]
+    print_summary(domain, store, clips, is_new=not had_all)
+    return print_losses(store, clips)
 
 
 def _targets(arguments: argparse.Namespace) -> list[Target]:
@@ -144,6 +165,9 @@ def _targets(arguments: argparse.Namespace) -> list[Target]:
         )
         for text in arguments.targets
     ]
+    for target in targets:
+        if arguments.split and not any(clip.clip_id.split("/")[1] == arguments.split for clip in target.clips):
+            raise UsageError(f"{target.domain} has no clips in split {arguments.split!r}")
     domains = [target.domain for target in targets]
     if len(set(domains)) < len(domains):
         raise UsageError(f"two targets are one domain ({', '.join(domains)}); name them apart: name=manifest.csv")

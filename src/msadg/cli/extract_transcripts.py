@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msadg.cli.extract_failures import Failures
 from msadg.cli.extract_summary import SHOWN_LOSSES
 from msadg.cli.options import told_progress
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from msadg.types import Clip
 
 
-def with_transcripts(target: Target, arguments: argparse.Namespace) -> tuple[Sequence[Clip], int]:
+def with_transcripts(target: Target, arguments: argparse.Namespace, failures: Failures) -> tuple[Sequence[Clip], int]:
     """Return the clips with recognised transcripts where they lack one, and how many could not be listened to.
 
-    The manifest of clips that have files is written on the way.
+    The manifest of clips that have files is written on the way. A recogniser that cannot be had is noted among the
+    failures; what was recognised before stays.
     """
     from msadg.corpora.manifest_text import manifest_text
     from msadg.extraction.transcripts.journal import FILE_NAME, TranscriptFile
@@ -32,7 +34,9 @@ def with_transcripts(target: Target, arguments: argparse.Namespace) -> tuple[Seq
     num_failed, clips = 0, target.clips
     if arguments.transcribe or transcripts.path.exists():
         with hashes_kept(folder, target.clips):
-            num_failed = _recognise(target, transcripts, arguments) if arguments.transcribe else 0
+            if arguments.transcribe:
+                with failures.noted(f"{target.domain} --transcribe"):
+                    num_failed = _recognise(target, transcripts, arguments)
             clips = transcripts.fill(target.clips)
     if any(clip.clip_path for clip in clips):
         manifest = folder / "manifest.csv"

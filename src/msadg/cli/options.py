@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,8 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--video",
         metavar="EXTRACTOR",
-        help="video features: hog (offline), vggface2, openface, facet, with options as in hog:rate=10; or simulated "
-        "(says so in every table)",
+        help="video features: hog (offline), vggface2, openface, facet, with options as in hog:rate=10; auto "
+        "(vggface2 where its weights were downloaded, else hog); or simulated (says so in every table)",
     )
     data.add_argument(
         "--audio",
@@ -46,6 +47,11 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe", default="quick", help="name (quick, paper, ...) or path of a TOML file; default: quick"
     )
     recipe.add_argument(
+        "--task",
+        choices=["classification", "regression"],
+        help="predict the sentiment's class, or polarity in [-3, 3] (default: the recipe's; classification)",
+    )
+    recipe.add_argument(
         "--set",
         action="append",
         default=[],
@@ -54,8 +60,22 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def choose_video(arguments: argparse.Namespace) -> None:
+    """Put an extractor's name in the place of ``--video auto``, and say which."""
+    if arguments.video is None:
+        return
+    from msadg.extraction.catalog import chosen_video
+
+    chosen = chosen_video(arguments.video)
+    if chosen != arguments.video:
+        downloaded = "were not downloaded" if chosen.startswith("hog") else "are here"
+        print(f"--video {arguments.video} is {chosen}: the weights of vggface2 {downloaded}", file=sys.stderr)
+        arguments.video = chosen
+
+
 def recipe_of(arguments: argparse.Namespace) -> Recipe:
     """The recipe with the changes of ``--set`` and of the data options."""
+    choose_video(arguments)
     from msadg.protocols.recipe import load_recipe
 
     changes = list(arguments.set)
@@ -63,6 +83,8 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         value = getattr(arguments, key)
         if value is not None:
             changes.append(f"data.{key}={_quoted(str(value.resolve()))}")
+    if arguments.task:
+        changes.append(f"task={_quoted(arguments.task)}")
     if arguments.labels:
         changes.append(f"data.labels={_quoted(arguments.labels)}")
     named = {modality: getattr(arguments, modality) for modality in ("text", "audio", "video")}
@@ -120,7 +142,10 @@ def progress_bar() -> Iterator[Progress]:
 
 @contextmanager
 def told_progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what moves a bar on standard error, with clips a second and the time left."""
+    """Yield what moves a bar on standard error, with clips a second and the time left.
+
+    A bar that never moved is taken away when the block ends by an error: it has nothing to say.
+    """
     with progress_bar() as bar:
         task = bar.add_task(title, total=None, note="")
 
@@ -128,7 +153,12 @@ def told_progress(title: str) -> Iterator[Callable[[int, int], None]]:
             speed = bar.tasks[0].speed
             bar.update(task, completed=done, total=total, note=_rate(speed) if speed else "")
 
-        yield progress
+        try:
+            yield progress
+        except BaseException:
+            if bar.tasks[0].total is None:
+                bar.remove_task(task)
+            raise
 
 
 def _rate(clips_per_second: float) -> str:
@@ -137,13 +167,15 @@ def _rate(clips_per_second: float) -> str:
 
 def prepare(experiments: list[Experiment]) -> None:
     """Check the splits of some experiments and store what features are missing, with a progress bar."""
-    from msadg.protocols.features import check_splits, prepare_stores
+    from msadg.protocols.features import check_polarity, check_splits, prepare_stores
 
     checked: set[str] = set()
     for experiment in experiments:
-        if (described := repr((experiment.data, experiment.domains))) not in checked:
+        if (described := repr((experiment.data, experiment.domains, experiment.task))) not in checked:
             checked.add(described)
             check_splits(experiment.data, experiment.domains.source_domains, experiment.domains.target_domains)
+            if experiment.task == "regression":
+                check_polarity(experiment.data, experiment.domains.source_domains)
     wanted: dict[str, tuple[Any, list[str]]] = {}
     for experiment in experiments:
         _, domains = wanted.setdefault(repr(experiment.data), (experiment.data, []))

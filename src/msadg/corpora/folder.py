@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from msadg.corpora.clip_files import MEDIA_SUFFIXES, VIDEO_SUFFIXES
@@ -14,6 +15,7 @@ from msadg.errors import CorpusError, MsadgWarning
 from msadg.types import Clip
 
 TRANSCRIPT_SUFFIX = ".txt"
+SHOWN_NAMES = 3
 
 
 def clips_of_folder(folder: Path, domain: str, *, apart_from: Path | None = None) -> list[Clip]:
@@ -22,33 +24,59 @@ def clips_of_folder(folder: Path, domain: str, *, apart_from: Path | None = None
     The id is ``<domain>/clip/<path from the folder, without suffix>``; clips come in the order of these paths. The
     transcript is the ``.txt`` file of the same name, where there is one. Names that begin with a dot are passed over.
 
+    Videos that differ in their suffix only (``cut.mp4``, ``cut.mkv``; or sounds, where there is no video) are each a
+    clip and keep it: ``mine/clip/cut.mp4`` and ``mine/clip/cut.mkv``. ``cut.mp4.txt`` is the transcript of the one
+    alone, ``cut.txt`` that of both.
+
     Args:
         folder: where to look.
         domain: first part of the ids.
         apart_from: a folder below that is left alone: the one that stores are written to.
 
     Raises:
-        CorpusError: no clip in it, two videos that differ in their suffix only, a transcript that is not UTF-8, or a
-            name that is not.
+        CorpusError: no clip in it, two clips of one id, a transcript that is not UTF-8, or a name that is not.
 
     Warns:
-        MsadgWarning: counts the files that are no clip and belong to none.
+        MsadgWarning: counts the files that are no clip and belong to none, and names transcripts among them; or
+            counts the clips that have the suffix in their id.
     """
     files = sorted(_visible_files(folder, apart_from), key=lambda file: file.relative_to(folder).parts)
     by_stem: dict[Path, list[Path]] = {}
     for file in files:
         if file.suffix.lower() in MEDIA_SUFFIXES:
             by_stem.setdefault(file.with_suffix(""), []).append(file)
-    chosen = {stem: _one_of(alike) for stem, alike in by_stem.items()}
-    if not chosen:
+    names = _names_of_clips(by_stem)
+    if not names:
         raise CorpusError(
             f"{folder}: no clip in it or below; looked for {', '.join(MEDIA_SUFFIXES)}, and for a manifest "
             f"(manifest.csv, clips.csv, label.csv)"
         )
-    texts = {file for file in files if file.suffix.lower() == TRANSCRIPT_SUFFIX and file.with_suffix("") in chosen}
-    clips = [_clip_of(folder, domain, stem, path, texts) for stem, path in chosen.items()]
-    _warn_of_others([file for file in files if file not in texts and file not in chosen.values()], folder)
+    transcripts = {file for file in files if file.suffix.lower() == TRANSCRIPT_SUFFIX}
+    text_of = {file: _transcript_of(file, name, transcripts) for file, name in names.items()}
+    clips = [_clip_of(folder, domain, name, file, text_of[file]) for file, name in names.items()]
+    used = {*names, *text_of.values()}
+    _warn_of_suffixes([file for file, name in names.items() if name == file], folder)
+    _warn_of_others([file for file in files if file not in used], folder)
     return clips
+
+
+def _names_of_clips(by_stem: Mapping[Path, list[Path]]) -> dict[Path, Path]:
+    """Return the files that are clips, each with the path that becomes its id: with suffix where it needs one."""
+    names: dict[Path, Path] = {}
+    for stem, alike in by_stem.items():
+        chosen = [file for file in alike if file.suffix.lower() in VIDEO_SUFFIXES] or alike
+        names |= {file: file if len(chosen) > 1 else stem for file in chosen}
+    first: dict[Path, Path] = {}
+    for file, name in names.items():
+        if first.setdefault(name, file) != file:
+            raise CorpusError(f"{first[name]} and {file.name} would be one clip, {name.name}; rename one of them")
+    return names
+
+
+def _transcript_of(file: Path, name: Path, transcripts: set[Path]) -> Path | None:
+    suffixes = (TRANSCRIPT_SUFFIX, TRANSCRIPT_SUFFIX.upper())
+    beside = (stem.with_name(stem.name + suffix) for stem in (name, file.with_suffix("")) for suffix in suffixes)
+    return next((text for text in beside if text in transcripts), None)
 
 
 def _visible_files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
@@ -59,25 +87,12 @@ def _visible_files(folder: Path, apart_from: Path | None) -> Iterator[Path]:
         yield from (here / name for name in names if not name.startswith("."))
 
 
-def _one_of(alike: list[Path]) -> Path:
-    """Of files that differ in suffix only, the one video; or the one sound where there is no video."""
-    videos = [file for file in alike if file.suffix.lower() in VIDEO_SUFFIXES]
-    first, *others = videos or alike
-    if others:
-        raise CorpusError(
-            f"{first} and {others[0].name} would be one clip; rename or move one of them, or write a manifest"
-        )
-    return first
-
-
-def _clip_of(folder: Path, domain: str, stem: Path, path: Path, texts: set[Path]) -> Clip:
-    local_id = stem.relative_to(folder).as_posix()
+def _clip_of(folder: Path, domain: str, name: Path, path: Path, transcript: Path | None) -> Clip:
+    local_id = name.relative_to(folder).as_posix()
     try:
         local_id.encode("utf-8")
     except UnicodeEncodeError:
         raise CorpusError(f"{str(path)!a}: the name of this file is not UTF-8; rename it") from None
-    transcript = next((stem.with_name(stem.name + suffix) for suffix in (".txt", ".TXT")
-                       if stem.with_name(stem.name + suffix) in texts), None)  # fmt: skip
     return Clip(
         clip_id=f"{domain}/{UNLABELLED}/{local_id}",
         text=decode_utf8(transcript).strip() if transcript is not None else "",
@@ -85,8 +100,21 @@ def _clip_of(folder: Path, domain: str, stem: Path, path: Path, texts: set[Path]
     )
 
 
-def _warn_of_others(others: list[Path], folder: Path) -> None:
+def _warn_of_suffixes(alike: Collection[Path], folder: Path) -> None:
+    if alike:
+        message = f"{folder}: {len(alike)} clips differ from another in their suffix only and keep it in their ids"
+        warnings.warn(MsadgWarning(f"{message} ({_some_of(alike, folder)})"), stacklevel=3)
+
+
+def _warn_of_others(others: Collection[Path], folder: Path) -> None:
+    texts = [file for file in others if file.suffix.lower() == TRANSCRIPT_SUFFIX]
     if others:
-        first = others[0].relative_to(folder)
-        message = f"{folder}: {len(others)} files are no clips and were left out (first: {str(first)!r})"
-        warnings.warn(MsadgWarning(message), stacklevel=3)
+        message = f"{folder}: {len(others)} files are no clips and were left out ({_some_of(others, folder)})"
+        orphans = f"; no clip has the name of the transcripts {_some_of(texts, folder)}" if texts else ""
+        warnings.warn(MsadgWarning(message + orphans), stacklevel=3)
+
+
+def _some_of(files: Collection[Path], folder: Path) -> str:
+    named = [repr(str(file.relative_to(folder))) for file in islice(files, SHOWN_NAMES)]
+    rest = f" and {len(files) - SHOWN_NAMES} more" if len(files) > SHOWN_NAMES else ""
+    return ", ".join(named) + rest

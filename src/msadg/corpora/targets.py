@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from msadg.corpora.catalog import CORPORA, check_domain_name, corpus_root, open_corpus
+from msadg.corpora.catalog import (
+    CORPORA,
+    check_domain_name,
+    corpus_root,
+    manifest_in,
+    open_corpus,
+    published_in,
+    unknown_corpus,
+    without_counts,
+)
+from msadg.corpora.corpus import Corpus
 from msadg.corpora.folder import clips_of_folder
 from msadg.corpora.manifest import ManifestCorpus, is_labelled, read_clips
-from msadg.errors import CorpusError, UsageError
-from msadg.types import Clip, LabelReading
+from msadg.errors import CorpusError, MsadgWarning, UsageError
+from msadg.types import Clip, LabelReading, Utterance
 
-MANIFEST_NAMES = ("manifest.csv", "manifest.parquet", "clips.csv", "clips.parquet", "label.csv")
-"""What a folder's manifest is called, most preferred first."""
 MANIFEST_SUFFIXES = (".csv", ".parquet", ".pq")
 
 
@@ -42,7 +51,8 @@ def open_target(
 
     Args:
         text: ``mosi``, ``mine=reviews/clips.csv``, ``reviews/clips.csv``, or a folder. A folder that holds one of
-            MANIFEST_NAMES is read by it; any other is a clip for each media file.
+            MANIFEST_NAMES is read by it, one that holds a published corpus's own tables as that corpus under another
+            name; any other is a clip for each media file.
         domain: name of the domain of a manifest or folder; by default that of the file or folder.
         labels: how a polarity is read as a class.
         data_root: folder of the corpora.
@@ -53,6 +63,9 @@ def open_target(
         UnknownNameError: no corpus of that name, nor a file or folder.
         UsageError: a domain name that cannot be, or for a corpus that has one.
         CorpusError: what is there cannot be read.
+
+    Warns:
+        MsadgWarning: a corpus has not as many clips as its card says; those that are there are read.
     """
     name, equals, rest = text.partition("=")
     is_named = bool(equals) and not Path(text).exists()
@@ -67,9 +80,9 @@ def open_target(
         raise CorpusError(f"{path} is not there; expected a manifest or a folder of clips")
     domain = check_domain_name(domain if domain is not None else domain_of(path), path)
     if path.is_dir():
-        manifest = next((path / name for name in MANIFEST_NAMES if (path / name).is_file()), None)
+        manifest = manifest_in(path)
         if manifest is None:
-            return Target(domain=domain, clips=clips_of_folder(path, domain, apart_from=apart_from), source=None)
+            return _folder_target(path, domain, labels, allow_empty_text, apart_from)
         path = manifest
     elif path.suffix.lower() not in MANIFEST_SUFFIXES:
         raise UsageError(
@@ -96,10 +109,35 @@ def _looks_like_a_path(text: str) -> bool:
 def _corpus_target(
     name: str, domain: str | None, labels: LabelReading, data_root: Path | None, allow_empty_text: bool
 ) -> Target:
+    if name not in CORPORA:
+        raise unknown_corpus(name)
     if domain is not None and domain != name:
         raise UsageError(f"{name} is the name of its domain; --domain {domain} goes with a manifest or a folder")
     corpus = open_corpus(name, labels, corpus_root(name, data_root), allow_empty_text=allow_empty_text)
-    return Target(domain=corpus.name, clips=tuple(corpus.all_utterances()), source=name)
+    return Target(domain=corpus.name, clips=_as_met(corpus), source=name)
+
+
+def _as_met(corpus: Corpus) -> tuple[Utterance, ...]:
+    """Return what there is of a corpus: features do not depend on how many clips have them."""
+    differences = corpus.check().differences
+    if differences:
+        message = (
+            f"{corpus.name}: {'; '.join(differences)}. What is there is read; `msadg train` and `evaluate` refuse it "
+            f"under this name. To use a part or a variant, give its folder a name of its own: "
+            f"my-{corpus.name}={corpus.root}"
+        )
+        warnings.warn(MsadgWarning(message), stacklevel=4)
+        without_counts(corpus)
+    return tuple(corpus.all_utterances())
+
+
+def _folder_target(
+    folder: Path, domain: str, labels: LabelReading, allow_empty_text: bool, apart_from: Path | None
+) -> Target:
+    corpus = published_in(folder, domain, labels, allow_empty_text)
+    if corpus is None:
+        return Target(domain=domain, clips=clips_of_folder(folder, domain, apart_from=apart_from), source=None)
+    return Target(domain=domain, clips=tuple(corpus.all_utterances()), source=f"{domain}={folder}")
 
 
 def _manifest_target(path: Path, domain: str, labels: LabelReading, allow_empty_text: bool) -> Target:

@@ -34,6 +34,9 @@ EXTRACTORS: dict[str, dict[str, str]] = {
 }
 """Modality -> name -> module:class, a ClipExtractor."""
 
+AUTO = "auto"
+"""On the command line, the best extractor of video that needs no network now; see ``chosen_video``."""
+
 LONGEST_NAME = 120
 """Of a store's folder, in bytes; file systems take 255, and a domain's name may come before it."""
 
@@ -80,6 +83,24 @@ class ExtractorSpec:
         if len(name.encode()) <= LONGEST_NAME:
             return name
         return f"{self.modality}-{self.name}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def chosen_video(text: str) -> str:
+    """Return ``text`` with an extractor's name in the place of ``auto``: options and results go by the name.
+
+    It is ``vggface2`` where its weights were downloaded before, or are an option, and else ``hog``.
+
+    Example:
+        >>> chosen_video("auto:weights=w.pt,rate=10"), chosen_video("hog")
+        ('vggface2:weights=w.pt,rate=10', 'hog')
+    """
+    spec = ExtractorSpec.parse("video", text)
+    if spec.name != AUTO:
+        return text
+    from msadg.extraction.video.vggface2 import has_weights
+
+    name = "vggface2" if "weights" in dict(spec.options) or has_weights() else "hog"
+    return ":".join([name, *filter(None, [",".join(f"{key}={value}" for key, value in spec.options)])])
 
 
 def make_extractor(modality: str, text: str) -> ClipExtractor:

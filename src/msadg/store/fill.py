@@ -72,6 +72,7 @@ def fill_store(
         StoreWriter(path, manifest, overwrite=overwrite, sync_seconds=math.inf) as writer,
         _losses_written(writer, clips),  # Before the store is complete: a complete one is not looked at again.
     ):
+        _refuse_changed(writer, inputs)
         done = {clip_id for clip_id, sha256 in inputs.items() if writer.finished(clip_id, sha256)}
         if retry_lost:
             done = {clip_id for clip_id in done if not writer.is_lost(clip_id)}
@@ -133,6 +134,16 @@ def _inputs_of(path: Path, clips: Sequence[Clip], extractor: Extractor, before: 
         message = f"{path}: the files of {len(kept):,} stored clips are not there (first: {kept[0]}); the features stay"
         warnings.warn(MsadgWarning(message), stacklevel=3)
     return inputs
+
+
+def _refuse_changed(writer: StoreWriter, inputs: Mapping[str, str]) -> None:
+    changed = [] if writer.overwrite else [c for c, sha256 in inputs.items() if writer.is_changed(c, sha256)]
+    if changed:
+        those = "1 clip" if len(changed) == 1 else f"{len(changed):,} clips"
+        raise StoreError(
+            f"{writer.path}: {those} changed, transcript or file (first: {changed[0]} was stored from another input "
+            f"than now); `msadg extract --overwrite` extracts what changed anew, or choose another folder of stores"
+        )
 
 
 def _has_all(store: Store, inputs: Mapping[str, str]) -> bool:

@@ -85,16 +85,21 @@ class StoreWriter:
         Raises:
             StoreError: it was stored from another input, and ``overwrite`` is off.
         """
-        entry = self._pending.get(clip_id) or self._entries.get(clip_id)
-        if entry is None or entry.input_sha256 == input_sha256:
-            return entry is not None
-        if isinstance(entry, Row) and not self.overwrite:
+        if self.is_changed(clip_id, input_sha256) and not self.overwrite:
             raise StoreError(
-                f"{self.path}: {clip_id} was stored from another input (hash {entry.input_sha256[:12] or 'none'}, now "
-                f"{input_sha256[:12] or 'none'}): its transcript or clip changed. Extract again with overwrite, "
-                "or into another folder"
+                f"{self.path}: {clip_id} was stored from another input: its transcript or clip changed. Extract again "
+                "with overwrite, or into another folder"
             )
-        return False
+        entry = self._entry(clip_id)
+        return entry is not None and entry.input_sha256 == input_sha256
+
+    def is_changed(self, clip_id: str, input_sha256: str) -> bool:
+        """Whether a clip has features, made from another input."""
+        entry = self._entry(clip_id)
+        return isinstance(entry, Row) and entry.input_sha256 != input_sha256
+
+    def _entry(self, clip_id: str) -> Row | LostClip | None:
+        return self._pending.get(clip_id) or self._entries.get(clip_id)
 
     def is_lost(self, clip_id: str) -> bool:
         """Whether a clip is written down as one without features."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from msadg.errors import MediaError
+from msadg.extraction.media.decode import sampled_frames
 from msadg.extraction.media.sound import read_sound
 from tests.broken_media import flipped, flv_tags
 from tests.media import write_clip, write_sound
@@ -167,6 +168,20 @@ def _clip_with_sound_at(path: Path, times: list[float]) -> Path:
 def test_times_outside_the_sound_are_an_error_of_time(ramp: Path, start: float, end: float | None):
     error = media_error(lambda: read_sound(ramp, start_seconds=start, end_seconds=end))
     assert (error.stage, "ramp.wav" in error.reason) == ("time", True)
+
+
+def test_messages_name_the_times_that_were_asked_for_and_neither_none_nor_what_was_read_ahead(tmp_path: Path):
+    clip = write_clip(tmp_path / "clip.mp4", seconds=1.0)
+    for read in (read_sound, lambda *args, **rest: list(sampled_frames(*args, **rest))):
+        assert ": 1000.00 s lies beyond its end at 1." in media_error(lambda: read(clip, start_seconds=1000)).reason  # noqa: B023
+        for times, told in (
+            ({"start_seconds": float("nan")}, "the clip's start is nan, which is no time; expected seconds"),
+            ({"end_seconds": float("nan")}, "the clip's end is nan, which is no time; expected seconds"),
+            ({"end_seconds": -1.0}, "a clip from 0 s to -1 s does not last at all"),
+            ({"start_seconds": 2, "end_seconds": 1.5}, "a clip from 2 s to 1.5 s does not last at all"),
+        ):
+            error = media_error(lambda: read(clip, **times))  # noqa: B023
+            assert (error.stage, error.reason) == ("time", f"{clip}: {told}")
 
 
 def test_a_file_without_sound_says_so(tmp_path: Path):

@@ -251,7 +251,7 @@ def test_what_faster_whisper_says_becomes_a_transcript(monkeypatch, tmp_path, he
             silent = SimpleNamespace(text=" ...", words=None)
             return iter([SimpleNamespace(text=" Oh no.", words=words), silent]), None
 
-    def download_model(name, revision=None):
+    def download_model(name, revision=None, local_files_only=False):
         if name != "small":
             raise ValueError(f"Invalid model size '{name}'")
         return str(tmp_path)

@@ -20,6 +20,7 @@ from msadg.errors import FeatureError
 from msadg.extraction.extractor import JSON
 from msadg.extraction.faces.detector import FaceDetector, Faces
 from msadg.extraction.faces.weights import sha256_of
+from msadg.extraction.hub import fetched
 from msadg.settings import require
 
 HUB_ID, HUB_FILE = "opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx"
@@ -113,14 +114,8 @@ def hub_file() -> Path:
     Raises:
         FeatureError: it is not here, and the hub cannot be reached.
     """
-    from huggingface_hub import hf_hub_download
-
     try:
-        return Path(hf_hub_download(HUB_ID, HUB_FILE, local_files_only=True))
-    except (OSError, ValueError):
-        pass
-    try:
-        return Path(hf_hub_download(HUB_ID, HUB_FILE))
+        return fetched(HUB_ID, HUB_FILE)
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise FeatureError(

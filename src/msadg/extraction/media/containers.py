@@ -192,6 +192,9 @@ def bounds(path: str | Path, start_seconds: int | float | None, end_seconds: int
     """
     start = 0.0 if start_seconds is None else max(float(start_seconds), 0.0)
     end = math.inf if end_seconds is None else float(end_seconds)
-    if not math.isfinite(start_seconds or 0.0) or not end > start:
-        raise MediaError("time", f"{path}: a clip from {start_seconds} to {end_seconds} s does not last at all")
+    for what, at in (("start", start_seconds), ("end", end_seconds)):
+        if at is not None and (math.isnan(at) or (what == "start" and math.isinf(at))):
+            raise MediaError("time", f"{path}: the clip's {what} is {at:g}, which is no time; expected seconds")
+    if not end > start:
+        raise MediaError("time", f"{path}: a clip from {start_seconds or 0:g} s to {end:g} s does not last at all")
     return start, end

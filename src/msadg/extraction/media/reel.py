@@ -86,13 +86,19 @@ class Reel:
 
 
 @contextmanager
-def reel(path: str | Path, pick: Callable[[InputContainer], Any], from_seconds: float) -> Iterator[Reel]:
+def reel(
+    path: str | Path,
+    pick: Callable[[InputContainer], Any],
+    from_seconds: float,
+    asked_seconds: float | None = None,
+) -> Iterator[Reel]:
     """Open a stream for its pieces from a moment on; the file is closed when the block ends.
 
     Args:
         path: the file.
         pick: returns the container's stream, or raises MediaError.
         from_seconds: the moment.
+        asked_seconds: where someone asked for a later one, which messages then name.
 
     Raises:
         MediaError: stage ``open``: as ``opened``, or as ``pick``; ``time``: the moment lies well beyond the end.
@@ -106,7 +112,7 @@ def reel(path: str | Path, pick: Callable[[InputContainer], Any], from_seconds: 
             stream.codec_context.thread_count = 1
             end, length = declared_end(container, stream)
             if end is not None and from_seconds >= end + SURELY_BEYOND:
-                raise MediaError("time", beyond(path, from_seconds, end))
+                raise MediaError("time", beyond(path, from_seconds if asked_seconds is None else asked_seconds, end))
             pieces = (
                 _decoded(container, stream, 0.0) if ahead is None else _sought(container, stream, from_seconds, ahead)
             )

@@ -69,7 +69,7 @@ def read_sound(
     """
     start, end = bounds(path, start_seconds, end_seconds)
     tape = _Tape(start, end, sample_rate_hz)
-    with reel(path, lambda container: _pick(path, container), max(start - RUN_UP_SECONDS, 0.0)) as blocks:
+    with reel(path, lambda container: _pick(path, container), max(start - RUN_UP_SECONDS, 0.0), start) as blocks:
         _record(blocks, tape)
     if tape.length == 0:
         raise MediaError("time", beyond(path, start, tape.heard_until))

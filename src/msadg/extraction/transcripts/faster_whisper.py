@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from msadg.errors import FeatureError, UsageError
 from msadg.extraction.audio.windows import sound_of
 from msadg.extraction.extractor import JSON
 from msadg.extraction.file_hashes import hash_of_file
+from msadg.extraction.hub import asking_the_hub
 from msadg.extraction.media.sound import SAMPLE_RATE_HZ
 from msadg.extraction.transcripts.transcribe import FASTER_WHISPER, Transcriber, Transcript
 from msadg.types import Clip, Word
@@ -78,8 +80,13 @@ class FasterWhisperTranscriber(Transcriber):
             return Path(self.model)
         from faster_whisper import download_model
 
+        with suppress(OSError, ValueError):  # the files at hand, before the hub's; a download may have been stopped
+            folder = Path(download_model(self.model, revision=self.revision, local_files_only=True))
+            if (folder / "model.bin").is_file():
+                return folder
         try:
-            return Path(download_model(self.model, revision=self.revision))
+            with asking_the_hub():
+                return Path(download_model(self.model, revision=self.revision))
         except (OSError, ValueError) as error:
             raise FeatureError(
                 f"{FASTER_WHISPER}{self.model} cannot be had: {str(error).splitlines()[0]} "

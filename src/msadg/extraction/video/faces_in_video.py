@@ -26,6 +26,9 @@ from msadg.extraction.media.timeline import RATE
 from msadg.settings import require
 from msadg.types import FACE_MARKS, Clip, Features
 
+MAX_RATE = 60
+"""Hz: hardly a video has more frames a second, and frames that are sampled twice look like a face at rest."""
+
 TINY = 2.0
 """Pixels: a face whose box or landmarks span less has no pose to be brought into, and is left out."""
 
@@ -48,7 +51,7 @@ class FaceConfig:
     """Frames worked on together; decides memory and speed, and no number."""
 
     def __post_init__(self) -> None:
-        require("rate", self.rate, above=0, at_most=1000)
+        require("rate", self.rate, above=0, at_most=MAX_RATE)
         require("max_side", self.max_side, at_least=32)
         require("max_faces", self.max_faces, at_least=1)
         require("batch_frames", self.batch_frames, at_least=1)

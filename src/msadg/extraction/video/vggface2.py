@@ -23,6 +23,7 @@ from msadg.extraction.extractor import JSON
 from msadg.extraction.faces.align import box_crop
 from msadg.extraction.faces.weights import SUFFIXES, load_weights
 from msadg.extraction.file_hashes import hash_of_file
+from msadg.extraction.hub import downloaded, fetched
 from msadg.extraction.video.faces_in_video import FaceConfig, FaceDescriber, FaceExtractor, Sighting
 from msadg.extraction.video.inception_resnet import EMBEDDING_DIM, SIDE, InceptionResnetV1
 from msadg.settings import require
@@ -175,18 +176,18 @@ def find_weights(weights: str, revision: str | None = None) -> Path:
         if not path.is_file():
             raise FeatureError(f"{weights}: no such weight file; {_ways_out()}")
         return path
-    from huggingface_hub import hf_hub_download
-
     file = HUB_FILES.get(weights, RELEASE_FILE)
     try:
-        return Path(hf_hub_download(weights, file, revision=revision, local_files_only=True))
-    except (OSError, ValueError):
-        pass
-    try:
-        return Path(hf_hub_download(weights, file, revision=revision))
+        return fetched(weights, file, revision)
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise FeatureError(f"{file} of {weights!r} cannot be fetched from the hub ({reason}); {_ways_out()}") from error
+
+
+def has_weights() -> bool:
+    """Whether the weights that are taken by default were downloaded before; asks nobody."""
+    weights = VGGFace2Config.weights
+    return downloaded(weights, HUB_FILES[weights]) is not None
 
 
 def _ways_out() -> str:
