@@ -20,6 +20,20 @@ MODALITIES = ("text", "audio", "video")
 SENTIMENTS = ("negative", "neutral", "positive")
 """The three classes; a sentiment is stored as its index here."""
 
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """What the classes of a corpus are."""
+
+    name: str
+    """What is labelled: ``sentiment``, ``humour``."""
+    classes: tuple[str, ...]
+    """Names of the classes; a label is stored as its index here."""
+
+
+SENTIMENT = LabelSet("sentiment", SENTIMENTS)
+"""The label set of every corpus that declares no other."""
+
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
@@ -58,10 +72,17 @@ class Utterance(Clip):
     """What the clip was cut from, a video or a dialogue: clips of one are not independent."""
     split: Split
     sentiment: int
-    """Index into SENTIMENTS."""
+    """Index into SENTIMENTS; where the corpus has another label set, into its classes."""
     polarity: float | None = None
     """In [-3, 3]; None where the corpus has classes only."""
     speaker: str | None = None
+    label_set: LabelSet = SENTIMENT
+    """Of the corpus."""
+
+    @property
+    def class_name(self) -> str:
+        """The name of the clip's class."""
+        return self.label_set.classes[self.sentiment]
 
 
 TIME_MARKS = ("start_seconds", "end_seconds")

@@ -50,6 +50,7 @@ def _list(*, as_json: bool) -> int:
                 "corpus": name,
                 "utterances": None if counts is None else sum(counts.values()),
                 "label": "polarity" if card.polarity else "class",
+                "label_set": None if card.label_set is None else card.label_set.name,
                 "title": card.title,
                 "language": card.language,
                 "licence": card.licence,
@@ -60,7 +61,8 @@ def _list(*, as_json: bool) -> int:
         return 0
     for line in lines:
         count = "" if line["utterances"] is None else f"{line['utterances']:,} utterances, "
-        print(f"{line['corpus']:<20} {line['title']} ({count}{line['label']}; licence: {line['licence']})")
+        label = line["label"] if line["label_set"] == "sentiment" else f"{line['label']} of {line['label_set']}"
+        print(f"{line['corpus']:<20} {line['title']} ({count}{label}; licence: {line['licence']})")
     return 0
 
 
@@ -104,8 +106,9 @@ def _report(result: CheckResult) -> dict[str, Any]:
         "corpus": result.corpus,
         "met": not result.differences,
         "is_there": True,
+        "classes": list(result.label_set.classes),
         "counts": result.counts,
-        "card": result.expected,
+        "card": result.expected or result.expected_sizes,
         "num_dropped": result.num_dropped,
         "differences": list(result.differences),
     }
@@ -118,16 +121,24 @@ def _print_report(report: dict[str, Any], labels: str) -> None:
         return
     rows = []
     for split, counts in report["counts"].items():
-        card = None if report["card"] is None else tuple(report["card"].get(split, (0, 0, 0)))
-        stated = "not stated" if card is None else " / ".join(f"{count:,}" for count in card)
-        verdict = "" if card is None else "met" if card == counts else "DIFFERS"
+        stated, verdict = _card_of(report["card"], split, counts)
         rows.append([split, *(f"{count:,}" for count in counts), f"{sum(counts):,}", stated, verdict])
-    header = ["split", "negative", "neutral", "positive", "all", "card", ""]
+    header = ["split", *report["classes"], "all", "card", ""]
     _print_table(f"{report['corpus']}, labels={labels}", header, rows)
     if report["num_dropped"]:
         print(f"dropped by the card's rule: {report['num_dropped']:,}")
     for difference in report["differences"]:
         print(f"{report['corpus']}: {difference}")
+
+
+def _card_of(card: Any, split: str, counts: tuple[int, ...]) -> tuple[str, str]:
+    """What the card states of a split, its classes or its size, and whether that is met."""
+    if card is None:
+        return "not stated", ""
+    stated = card.get(split, (0,) * len(counts))
+    if isinstance(stated, int):
+        return f"{stated:,} in all", "met" if stated == sum(counts) else "DIFFERS"
+    return " / ".join(f"{count:,}" for count in stated), "met" if tuple(stated) == counts else "DIFFERS"
 
 
 def _print_table(title: str, header: list[str], rows: list[list[str]]) -> None:

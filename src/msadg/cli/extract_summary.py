@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,19 +38,33 @@ class Tally:
     def row(self) -> list[str]:
         """The cells of a table."""
         share = f"{100 * self.valid_steps / self.steps:.1f} %" if self.steps else "-"
-        minutes = self.seconds / 60
-        told = "-" if not minutes else f"{minutes:.2f}" if minutes < 10 else f"{minutes:,.1f}"
+        told = duration(self.seconds) if self.seconds else "-"
         return [f"{self.clips:,}", f"{self.clips - self.lost:,}", f"{self.lost:,}", share, told]
+
+
+def duration(seconds: int | float) -> str:
+    """Return a length of time as one says it.
+
+    Example:
+        >>> duration(1.24), duration(199.8), duration(7560)
+        ('1.2 s', '3 min 20 s', '2.1 h')
+    """
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{seconds / 3600:,.1f} h"
 
 
 def tally_by_group(store: Store, clips: Sequence[Clip]) -> dict[tuple[str, str], Tally]:
     """Count clips by split and class ("" for what a clip does not have), in the order of the splits and classes."""
-    from msadg.types import SENTIMENTS, SPLITS, Utterance
+    from msadg.types import SPLITS, Utterance
 
     invalid = store.invalid_ranges()
-    tallies = {(split, name): Tally() for split in (*SPLITS, "") for name in (*SENTIMENTS, "")}
+    label_sets = dict.fromkeys(clip.label_set for clip in clips if isinstance(clip, Utterance))
+    names = [name for label_set in label_sets for name in label_set.classes]
+    tallies = {(split, name): Tally() for split in (*SPLITS, "") for name in (*names, "")}
     for clip in clips:
-        group = (clip.split, SENTIMENTS[clip.sentiment]) if isinstance(clip, Utterance) else ("", "")
+        group = (clip.split, clip.class_name) if isinstance(clip, Utterance) else ("", "")
         tallies[group].add(_tally_of(store, clip, sum(stop - start for start, stop in invalid.get(clip.clip_id, ()))))
     return {group: tally for group, tally in tallies.items() if tally.clips}
 
@@ -79,27 +93,36 @@ def _seconds_of(store: Store, clip: Clip) -> float:
     return clip.end_seconds - clip.start_seconds
 
 
-def print_summary(domain: str, store: Store, clips: Sequence[Clip]) -> None:
-    """Print the table of a store, and the line that says where it is."""
+def print_summary(domain: str, store: Store, clips: Sequence[Clip], *, is_new: bool = True) -> None:
+    """Print the table of a store where anything in it is new, and the line that says where it is."""
+    groups = tally_by_group(store, clips)
+    total = Tally()
+    for tally in groups.values():
+        total.add(tally)
+    if is_new:
+        _print_table(domain, store, groups, total)
+    others = len(store) + len(store.losses) - sum(store.input_sha256(clip.clip_id) is not None for clip in clips)
+    more = f"; the store knows {others:,} more that {'is' if others == 1 else 'are'} not among these" if others else ""
+    print(
+        f"{store.path}: {total.clips - total.lost:,} of {total.clips:,} clips stored, {total.lost:,} lost; "
+        f"{total.steps:,} steps of {store.dim} {store.dtype} in all{more}"
+    )
+
+
+def _print_table(domain: str, store: Store, groups: Mapping[tuple[str, str], Tally], total: Tally) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"{domain}, {store.manifest.extractor}", title_justify="left")
     for column in ("split", "class"):
         table.add_column(column)
-    for column in ("clips", "stored", "lost", "valid steps", "minutes"):
+    for column in ("clips", "stored", "lost", "valid steps", "duration"):
         table.add_column(column, justify="right")
-    total = Tally()
-    for (split, name), tally in tally_by_group(store, clips).items():
+    for (split, name), tally in groups.items():
         table.add_row(split or "-", name or "-", *tally.row())
-        total.add(tally)
     table.add_section()
     table.add_row("all", "", *total.row())
     Console(width=None if sys.stdout.isatty() else 120).print(table)
-    print(
-        f"{store.path}: {total.clips - total.lost:,} of {total.clips:,} clips stored, {total.lost:,} lost; "
-        f"{store.manifest.steps or 0:,} steps of {store.dim} {store.dtype} in all"
-    )
 
 
 def print_losses(store: Store, clips: Sequence[Clip]) -> int:

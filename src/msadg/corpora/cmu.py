@@ -94,8 +94,8 @@ class CmuCorpus(Corpus):
         """
         if modality not in MODALITIES:
             raise UnknownNameError("modality", modality, MODALITIES)
-        candidates = {layout: self._candidates[layout] for layout in ("pickle", "csd")}
-        if source is not None and source.endswith(".csd"):
+        candidates = {layout: files for layout, files in self._candidates.items() if layout in ("pickle", "csd")}
+        if source is not None and source.endswith(".csd") and "csd" in candidates:
             candidates.pop("pickle")
         elif source is not None:
             candidates = {"pickle": [folder / source for folder in (Path(), Path("Processed"))]}

@@ -10,13 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
+from msadg.corpora.label_sets import label_set_of_names
 from msadg.corpora.labels import sentiment_of_polarity as sentiment_of_polarity
 from msadg.corpora.row import Row, read_utterance
 from msadg.errors import CorpusError, UnknownNameError
-from msadg.types import SENTIMENTS, SPLITS, LabelReading, Split, Utterance
+from msadg.types import SENTIMENT, SPLITS, LabelReading, LabelSet, Split, Utterance
 
-ClassCounts = tuple[int, int, int]
-"""Utterances by sentiment: negative, neutral, positive."""
+ClassCounts = tuple[int, ...]
+"""Utterances by class: negative, neutral, positive; or those of another label set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,10 @@ class Card:
     """Whether each utterance has a polarity in [-3, 3]; None where the user's file decides."""
     class_counts: Mapping[str, Mapping[Split, ClassCounts]] = field(default_factory=dict)
     """By label reading (``round``, ``sign``), or under ``class`` where classes are published; empty: unchecked."""
+    sizes: Mapping[Split, int] | None = None
+    """Utterances by split, where their number is known but not the classes'."""
+    label_set: LabelSet | None = SENTIMENT
+    """What the classes are; None where the user's file decides."""
     known_faults: tuple[str, ...] = ()
     """Kept as they are."""
     num_dropped: int | None = None
@@ -46,7 +51,7 @@ class Card:
         """Utterances by split; None where the card states no counts."""
         for counts in self.class_counts.values():
             return {split: sum(by_class) for split, by_class in counts.items()}
-        return None
+        return None if self.sizes is None else dict(self.sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +65,23 @@ class CheckResult:
     """None where the card states no counts."""
     num_dropped: int
     expected_dropped: int | None
+    expected_sizes: dict[Split, int] | None = None
+    """Utterances by split, where the card states no more."""
+    label_set: LabelSet = SENTIMENT
 
     @property
     def differences(self) -> tuple[str, ...]:
         """One sentence for each count that is not the card's; empty where all are met."""
         found = []
+        none = (0,) * len(self.label_set.classes)
         for split in SPLITS if self.expected is not None else ():
-            met, stated = self.counts[split], (self.expected or {}).get(split, (0, 0, 0))
+            met, stated = self.counts[split], (self.expected or {}).get(split, none)
             if met != stated:
-                classes = " / ".join(SENTIMENTS)
+                classes = " / ".join(self.label_set.classes)
                 found.append(f"{split} has {_slashed(met)} ({classes}), the card says {_slashed(stated)}")
+        for split, size in (self.expected_sizes or {}).items():
+            if sum(self.counts[split]) != size:
+                found.append(f"{split} has {sum(self.counts[split]):,} utterances, the card says {size:,}")
         if self.expected_dropped is not None and self.num_dropped != self.expected_dropped:
             found.append(f"{self.num_dropped} utterances were dropped, the card says {self.expected_dropped}")
         return tuple(found)
@@ -138,6 +150,11 @@ class Corpus(ABC):
             return self.card.polarity
         return any(utterance.polarity is not None for utterance in self._utterances)
 
+    @property
+    def label_set(self) -> LabelSet:
+        """What the classes of the utterances are."""
+        return self.card.label_set or self._utterances[0].label_set
+
     def check(self) -> CheckResult:
         """Count a full reading and put it beside the card.
 
@@ -146,13 +163,16 @@ class Corpus(ABC):
         """
         met = Counter((utterance.split, utterance.sentiment) for utterance in self._utterances)
         expected = self.card.expected_counts(self.labels)
+        classes = range(len(self.label_set.classes))
         return CheckResult(
             corpus=self.name,
             labels=self.labels,
-            counts={split: (met[split, 0], met[split, 1], met[split, 2]) for split in SPLITS},
+            counts={split: tuple(met[split, index] for index in classes) for split in SPLITS},
             expected=None if expected is None else dict(expected),
             num_dropped=self.num_dropped,
             expected_dropped=self.card.num_dropped,
+            expected_sizes=None if expected is not None else self.card.num_utterances,
+            label_set=self.label_set,
         )
 
     @cached_property
@@ -160,8 +180,12 @@ class Corpus(ABC):
         utterances: list[Utterance] = []
         line_of_clip: dict[str, str] = {}
         first_of_video: dict[str, tuple[Split, str]] = {}
-        for row in self._rows():
-            utterance = read_utterance(row, self.name, self.labels, allow_empty_text=self.allow_empty_text)
+        rows, label_set = self._rows(), self.card.label_set
+        if label_set is None:
+            rows = iter(kept := list(rows))
+            label_set = label_set_of_names(str(name) for row in kept for name in (row.sentiment, row.label) if name)
+        for row in rows:
+            utterance = read_utterance(row, self.name, self.labels, label_set, allow_empty_text=self.allow_empty_text)
             if utterance.clip_id in line_of_clip:
                 raise CorpusError(
                     f"{row.where}: clip id {utterance.clip_id!r} is there already ({line_of_clip[utterance.clip_id]})"

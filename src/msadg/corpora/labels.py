@@ -1,11 +1,11 @@
-"""What a published label says: a polarity in [-3, 3], or the name of a sentiment."""
+"""What a published label says: a polarity in [-3, 3], or the name of a class."""
 
 from __future__ import annotations
 
 import math
 
 from msadg.errors import CorpusError
-from msadg.types import SENTIMENTS, LabelReading, Split
+from msadg.types import SENTIMENT, LabelReading, LabelSet, Split
 
 SPLIT_NAMES: dict[str, Split] = {
     "train": "train",
@@ -24,7 +24,7 @@ def sentiment_of_polarity(polarity: float, labels: LabelReading) -> int:
     ``round``: sign(round(y)), half to even, so |y| <= 0.5 is neutral.  ``sign``: sign(y), so only 0 is.
 
     Example:
-        >>> [SENTIMENTS[sentiment_of_polarity(0.5, labels)] for labels in ("round", "sign")]
+        >>> [SENTIMENT.classes[sentiment_of_polarity(0.5, labels)] for labels in ("round", "sign")]
         ['neutral', 'positive']
     """
     value = round(polarity) if labels == "round" else polarity
@@ -37,10 +37,19 @@ def sentiment_of_name(name: str, where: str) -> int:
     Raises:
         CorpusError: it is none of them.
     """
+    return class_of_name(name, SENTIMENT, where)
+
+
+def class_of_name(name: str, label_set: LabelSet, where: str) -> int:
+    """Read the name of a class, in any case, as an index into the classes of a label set.
+
+    Raises:
+        CorpusError: it is none of them.
+    """
     known = name.strip().lower()
-    if known not in SENTIMENTS:
-        raise CorpusError(f"{where}: unknown sentiment {name!r}; known: {', '.join(SENTIMENTS)}")
-    return SENTIMENTS.index(known)
+    if known not in label_set.classes:
+        raise CorpusError(f"{where}: unknown {label_set.name} {name!r}; known: {', '.join(label_set.classes)}")
+    return label_set.classes.index(known)
 
 
 def polarity_of(label: str | float, where: str) -> float | None:

@@ -34,8 +34,9 @@ class ManifestCorpus(Corpus):
         Clips, where it names them (``clip_path``, from the folder of the manifest); where it names none, those that
         lie beside it in a layout of ``clip_files``. Columns that it does not know are left out. MMSA's ``label.csv``
         is read too.
-    Label: ``label`` is a polarity in [-3, 3] or the name of a sentiment; without it, ``sentiment`` is the name.
-        Where both are there and ``label`` is a number, the polarity and the chosen reading decide.
+    Label: ``label`` is a polarity in [-3, 3] or the name of a class; without it, ``sentiment`` is the name. Where
+        both are there and ``label`` is a number, the polarity and the chosen reading decide. The classes are those of
+        sentiment or, where the first name met is of another label set of ``label_sets``, those.
     Domains: one, the name that the user gives. Where the manifest has a column ``domain`` with more than one
         value, the rows of that name are read.
     """
@@ -46,6 +47,7 @@ class ManifestCorpus(Corpus):
         licence="as its owner says",
         reference="none",
         polarity=None,
+        label_set=None,
     )
 
     def __init__(

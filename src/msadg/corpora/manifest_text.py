@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable
 
 from msadg.corpora.row import UNLABELLED
-from msadg.types import SENTIMENTS, Clip, Utterance
+from msadg.types import Clip, Utterance
 
 COLUMNS = (
     "clip_id", "video_id", "text", "label", "sentiment", "split", "start_s", "end_s", "clip_path", "speaker", "words",
@@ -47,7 +47,7 @@ def _record_of(clip: Clip) -> dict[str, str]:
         record |= {
             "video_id": clip.video_id,
             "label": _number(clip.polarity),
-            "sentiment": "" if has_polarity else SENTIMENTS[clip.sentiment],
+            "sentiment": "" if has_polarity else clip.class_name,
             "speaker": clip.speaker or "",
         }
     return record

@@ -5,6 +5,7 @@ Reference: Mao et al., "M-SENA", ACL 2022 demonstrations; github.com/thuiar/MMSA
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from msadg.corpora.labels import split_of_name
 from msadg.corpora.published import SequenceReader, entry_told, shortest_decimal
 from msadg.corpora.restricted_pickle import load_restricted
 from msadg.corpora.row import Row
-from msadg.errors import CorpusError
+from msadg.errors import CorpusError, MsadgWarning
 from msadg.types import Features
 
 LABEL_COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
+NO_SPLIT = "train_mix"
+"""In a feature file of CH-SIMS v2: the training clips once more, among clips that have no label."""
 PUBLISHED_KEYS = {"text": "text", "audio": "audio", "video": "vision"}
 
 
@@ -54,6 +57,7 @@ def pickle_rows(path: Path, sha256: str | None) -> Iterator[Row]:
                     text=_string(text),
                     split=split,
                     label=shortest_decimal(_single(label)),
+                    clip_no=_string(clip).rpartition("$_$")[2],
                 )
             yield row
 
@@ -110,6 +114,13 @@ def _load_splits(path: Path, sha256: str | None) -> dict[str, Mapping[str, Any]]
     if not isinstance(content, dict) or not all(isinstance(part, dict) for part in content.values()):
         raise CorpusError(
             f"{path}: expected a dictionary of the splits train, valid, test; met {type(content).__name__}"
+        )
+    left_out = content.pop(NO_SPLIT, None)
+    if left_out is not None:
+        ids = left_out.get("id", ())
+        number = len(ids) if isinstance(ids, list | tuple | np.ndarray) else 0
+        warnings.warn(
+            MsadgWarning(f"{path}: the {number} clips of {NO_SPLIT}, most without labels, are left out"), stacklevel=4
         )
     for split in content:
         split_of_name(str(split), f"{path}, key {split!r}")

@@ -6,9 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 
-from msadg.corpora.labels import polarity_of, sentiment_of_name, sentiment_of_polarity, split_of_name
+from msadg.corpora.labels import class_of_name, polarity_of, sentiment_of_polarity, split_of_name
 from msadg.errors import CorpusError
-from msadg.types import SENTIMENTS, Clip, LabelReading, Utterance, Word
+from msadg.types import SENTIMENT, Clip, LabelReading, LabelSet, Utterance, Word
 
 UNLABELLED = "clip"
 """What stands in the place of the split in the id of a clip that has none."""
@@ -28,9 +28,9 @@ class Row:
     text: str
     split: str
     label: str | float | None = None
-    """A polarity, or the name of a sentiment."""
+    """A polarity, or the name of a class."""
     sentiment: str | None = None
-    """The name of a sentiment; read where there is no polarity, and not of the opposite sign where there is."""
+    """The name of a class; read where there is no polarity, and not of the opposite sign where there is."""
     clip_no: str | None = None
     speaker: str | None = None
     start_seconds: float | None = None
@@ -40,7 +40,9 @@ class Row:
     """On the same time axis as ``start_seconds``."""
 
 
-def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_text: bool = False) -> Utterance:
+def read_utterance(
+    row: Row, corpus: str, labels: LabelReading, label_set: LabelSet = SENTIMENT, *, allow_empty_text: bool = False
+) -> Utterance:
     """Check a row and make it an utterance of ``corpus``.
 
     Raises:
@@ -52,7 +54,7 @@ def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_t
             f"{row.where}: the text of clip {row.local_id!r} is empty; give its transcript or leave the clip out"
         )
     split = split_of_name(row.split, row.where)
-    sentiment, polarity = _read_label(row, labels)
+    sentiment, polarity = _read_label(row, labels, label_set)
     _check_times(row)
     return Utterance(
         clip_id=f"{corpus}/{split}/{row.local_id}",
@@ -66,6 +68,7 @@ def read_utterance(row: Row, corpus: str, labels: LabelReading, *, allow_empty_t
         end_seconds=row.end_seconds,
         clip_path=row.clip_path,
         words=row.words,
+        label_set=label_set,
     )
 
 
@@ -96,24 +99,24 @@ def _check_ids(row: Row, *named: tuple[str, str]) -> None:
             raise CorpusError(f"{row.where}: the {column} is missing")
 
 
-def _read_label(row: Row, labels: LabelReading) -> tuple[int, float | None]:
+def _read_label(row: Row, labels: LabelReading, label_set: LabelSet) -> tuple[int, float | None]:
     named = str(row.sentiment or "").strip() or None
     if row.label is None or row.label == "":
         if named is None:
             raise CorpusError(f"{row.where}: clip {row.local_id!r} has no label")
-        return sentiment_of_name(named, row.where), None
-    polarity = polarity_of(row.label, row.where)
+        return class_of_name(named, label_set, row.where), None
+    polarity = polarity_of(row.label, row.where) if label_set == SENTIMENT else None
     if polarity is not None:
-        if named is not None and (sentiment_of_name(named, row.where) - 1) * polarity < 0:
+        if named is not None and (class_of_name(named, SENTIMENT, row.where) - 1) * polarity < 0:
             raise CorpusError(
                 f"{row.where}: the polarity is {polarity:g} but the sentiment is {named!r}; mend what is wrong, or "
                 f"leave the sentiment out"
             )
         return sentiment_of_polarity(polarity, labels), polarity
-    sentiment = sentiment_of_name(str(row.label), row.where)
-    if named is not None and sentiment_of_name(named, row.where) != sentiment:
-        raise CorpusError(f"{row.where}: the label is {SENTIMENTS[sentiment]!r} but the sentiment is {named!r}")
-    return sentiment, None
+    index = class_of_name(str(row.label), label_set, row.where)
+    if named is not None and class_of_name(named, label_set, row.where) != index:
+        raise CorpusError(f"{row.where}: the label is {label_set.classes[index]!r} but the sentiment is {named!r}")
+    return index, None
 
 
 def _check_times(row: Row) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from msadg.batches.clips import ClipSet
 from msadg.corpora.catalog import corpus_root, open_corpus
+from msadg.corpora.label_sets import check_one_label_set
 from msadg.errors import CorpusError, FeatureError, UnknownNameError, UsageError
 from msadg.extraction.catalog import EXTRACTORS, ExtractorSpec, make_extractor
 from msadg.extraction.engines.engine import make_engine
@@ -22,7 +23,7 @@ from msadg.protocols.domains import domain_name
 from msadg.store.fill import fill_store
 from msadg.store.folders import store_path
 from msadg.store.reader import Store
-from msadg.types import MODALITIES, SPLITS, LabelReading, Split, Utterance
+from msadg.types import MODALITIES, SENTIMENT, SPLITS, LabelReading, Split, Utterance
 
 SIMULATED = "simulated"
 """Extractor name, of any modality, of the simulated features of METHODS 7."""
@@ -165,10 +166,19 @@ def load_clips(data: DataConfig, domain: str, split: Split, domain_index: int = 
 
     Raises:
         StoreError: the features are not there (``prepare_stores`` makes them).
+        CorpusError: its classes are not those of sentiment.
     """
+    check_label_sets(data, [domain])
     utterances = [u for u in _utterances(data, domain) if u.split == split]
     stores = {modality: _store(folder_of(data, domain, modality)) for modality in data.features}
-    return ClipSet(domain_name(domain), utterances, stores, domain_index, max_steps={"text": data.max_text_tokens})
+    return ClipSet(
+        domain_name(domain),
+        utterances,
+        stores,
+        domain_index,
+        max_steps={"text": data.max_text_tokens},
+        labels=data.labels,
+    )
 
 
 def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -215,11 +225,13 @@ def data_digest(data: DataConfig, domain: str) -> str:
 
 
 def check_splits(data: DataConfig, sources: Sequence[str], targets: Sequence[str]) -> None:
-    """Stop before anything is trained where a split is empty that will be needed.
+    """Stop before anything is trained where a split is empty that will be needed, or the label sets differ.
 
     Raises:
-        CorpusError: a source without train, dev or test clips, or a target without test clips.
+        CorpusError: a source without train, dev or test clips, or a target without test clips; or label sets as
+            ``check_label_sets`` refuses them.
     """
+    check_label_sets(data, [*sources, *targets])
     for domain, needed in [*((d, SPLITS) for d in sources), *((d, ("test",)) for d in targets)]:
         present = {u.split for u in _utterances(data, domain)}
         for split in needed:
@@ -229,6 +241,38 @@ def check_splits(data: DataConfig, sources: Sequence[str], targets: Sequence[str
                     f"{domain}: no clip is in split {split!r}; a {role} needs {', '.join(needed)} "
                     "(dev chooses the epoch, test is scored). Give some of its videos this split"
                 )
+
+
+def check_label_sets(data: DataConfig, domains: Sequence[str]) -> None:
+    """Stop before anything is trained where the classes of the corpora are not the same, or not those of sentiment.
+
+    Raises:
+        CorpusError: two corpora with different label sets, or one with a set that nothing is trained on yet.
+    """
+    label_set = check_one_label_set({domain_name(d): _utterances(data, d)[0].label_set for d in domains})
+    if label_set != SENTIMENT:
+        raise CorpusError(
+            f"{', '.join(map(domain_name, domains))}: labelled with {label_set.name}, {len(label_set.classes)} classes "
+            f"({', '.join(label_set.classes)}); methods and metrics know the {len(SENTIMENT.classes)} classes of "
+            f"{SENTIMENT.name} only, so far such a corpus can be read, checked and extracted, not trained or scored on"
+        )
+
+
+def check_polarity(data: DataConfig, sources: Sequence[str]) -> None:
+    """Stop where a source of a regression has clips without polarity.
+
+    Raises:
+        CorpusError: it has; says of how many.
+    """
+    for domain in sources:
+        utterances = [u for u in _utterances(data, domain) if u.split != "test"]
+        without = [u for u in utterances if u.polarity is None]
+        if without:
+            raise CorpusError(
+                f"{domain}: {len(without)} of {len(utterances)} clips of train and dev have a class but no polarity "
+                f"(first: {without[0].clip_id}), so a regression cannot learn from it; as a target it is scored by the "
+                "classes that predicted polarities mean. Take other sources, or task = 'classification'"
+            )
 
 
 def feature_kinds(data: DataConfig, domain: str, modality: str) -> list[str] | None:

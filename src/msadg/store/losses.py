@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msadg.store.atomic import remove_leftovers, write_text
 from msadg.store.reader import Store
-from msadg.types import SENTIMENTS, Clip, Utterance
+from msadg.types import Clip, Utterance
 
 FILE_NAME = "losses.csv"
 COLUMNS = ("clip", "split", "class", "stage", "reason")
@@ -44,7 +44,7 @@ def write_losses(path: Path, clips: Sequence[Clip], store: Store) -> None:
 
 
 def _labels_of(clip: Clip) -> tuple[str, str]:
-    return (clip.split, SENTIMENTS[clip.sentiment]) if isinstance(clip, Utterance) else ("", "")
+    return (clip.split, clip.class_name) if isinstance(clip, Utterance) else ("", "")
 
 
 def _labels_written(file: Path) -> dict[str, tuple[str, str]]:
