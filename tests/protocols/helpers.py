@@ -40,8 +40,13 @@ class Toy:
             yield Features(values.astype(np.float16), np.ones(len(values), dtype=bool))
 
 
-def toy_domain(folder: Path, name: str, *, offset: int = 0, shuffle_labels: int | None = None) -> str:
-    """Write a manifest and return it as ``name=path``; with ``shuffle_labels``, its labels are noise."""
+def toy_domain(
+    folder: Path, name: str, *, offset: int = 0, shuffle_labels: int | None = None, polarity: bool = False
+) -> str:
+    """Write a manifest and return it as ``name=path``; with ``shuffle_labels``, its labels are noise.
+
+    With ``polarity``, labels are -1.5, 0.25 and 2.0 instead of negative, neutral and positive.
+    """
     rows = []
     generator = np.random.default_rng(shuffle_labels or 0)
     for split, size in SIZES.items():
@@ -53,7 +58,8 @@ def toy_domain(folder: Path, name: str, *, offset: int = 0, shuffle_labels: int 
                 "video_id": f"{split}{i // 3}",
                 "text": f"clip {number} class {number % 3}",
             }
-            rows.append(clip | {"sentiment": SENTIMENTS[label], "split": split})
+            said = {"label": str((-1.5, 0.25, 2.0)[label])} if polarity else {"sentiment": SENTIMENTS[label]}
+            rows.append(clip | said | {"split": split})
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

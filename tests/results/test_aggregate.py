@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 
 from msadg.errors import MsadgWarning, RunError, UnknownNameError
 from msadg.results.aggregate import Setting, compare, group_runs, to_frame
+from msadg.results.predictions import joined_predictions
 from msadg.results.statistics import holm, paired_cluster_bootstrap
 
 A = Setting("single-A", ("mosei",))
@@ -71,7 +72,7 @@ def grid(make_record, make_predictions):
                 sentiment = np.arange(30) % 3
                 predicted = np.where(chance.random(30) < skill, sentiment, (sentiment + 1) % 3)
                 parts.append(make_predictions(predicted, sentiment, np.arange(30) // 3, domain))
-            both = type(parts[0])(**{n: np.concatenate([vars(p)[n] for p in parts]) for n in vars(parts[0])})
+            both = joined_predictions(parts)
             records.append(record)
             stored[record.key] = both
     return records, stored

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from msadg.errors import RunError
-from msadg.results.predictions import Predictions, read_predictions, write_predictions
+from msadg.results.predictions import Predictions, joined_predictions, read_predictions, write_predictions
 
 
 def some() -> Predictions:
@@ -53,3 +53,19 @@ def test_what_is_no_file_of_predictions_is_told(tmp_path):
     pq.write_table(pa.table({"clip_id": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(RunError, match=r"has the columns clip_id; expected clip_id, video_id"):
         read_predictions(tmp_path / "other.parquet")
+
+
+def of_a_regression() -> Predictions:
+    truth = {name: getattr(some(), name) for name in ("clip_id", "video_id", "domain", "sentiment", "polarity")}
+    return Predictions(**truth, predicted_polarity=np.array([-0.2, 3.5, 0.1]), predicted_sentiment=np.array([1, 2, 1]))
+
+
+def test_predicted_polarities_come_back_bit_for_bit_and_there_are_no_probabilities(tmp_path):
+    write_predictions(tmp_path / "p.parquet", of_a_regression())
+    back = read_predictions(tmp_path / "p.parquet")
+    assert back.probabilities is None and back.is_regression and not some().is_regression
+    assert back.predicted_polarity.tolist() == [-0.2, 3.5, 0.1]
+    assert back.predicted.tolist() == [1, 2, 1]
+    assert joined_predictions([back.of_domain("meld"), back.of_domain("mosi")]).predicted_polarity.tolist() == [
+        0.1, -0.2, 3.5
+    ]  # fmt: skip

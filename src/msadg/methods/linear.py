@@ -1,4 +1,4 @@
-"""Logistic regression (scikit-learn) on time-mean features: the line that every neural method has to beat.
+"""Logistic or ridge regression (scikit-learn) on time-mean features: the line that every neural method has to beat.
 
 The strength of regularisation is chosen on the sources' dev splits, like everything else.
 """
@@ -9,14 +9,19 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from msadg.errors import MsadgWarning, UsageError
-from msadg.methods.method import NUM_CLASSES, ClosedForm, check_modalities
+from msadg.methods.method import ClosedForm, check_modalities
+from msadg.methods.task import CLASSIFICATION, Task
 from msadg.nn.steps import mean_over_valid, share_of_mean
 from msadg.types import MODALITIES, Batch, Prediction
+
+Solution = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Which outputs were fitted, their weights by output and feature, and their biases."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +31,15 @@ class LinearConfig:
     modalities: tuple[str, ...] = ()
     """Which are concatenated; none named means all that have features."""
     inverse_regularisation: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
-    """Values of scikit-learn's C that are tried."""
+    """Values of scikit-learn's C that are tried, as for a thousand clips."""
+    ridge: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
+    """Penalties that are tried for polarity: alpha over the number of clips, features being standardised."""
     max_iterations: int = 2000
-    """Of the solver (lbfgs)."""
+    """Of the solver (lbfgs); ridge regression is solved directly."""
 
 
 class Linear(ClosedForm):
-    """Multinomial logistic regression with an L2 penalty."""
+    """Multinomial logistic regression with an L2 penalty; for polarity ridge regression, under either loss."""
 
     name = "linear"
     Config = LinearConfig
@@ -40,54 +47,37 @@ class Linear(ClosedForm):
     weight: Tensor
     bias: Tensor
 
-    def __init__(self, config: LinearConfig, feature_dims: Mapping[str, int]) -> None:
-        super().__init__()
+    def __init__(self, config: LinearConfig, feature_dims: Mapping[str, int], task: Task = CLASSIFICATION) -> None:
+        super().__init__(task)
         self.config = config
         self.encoders = nn.ModuleDict()
         self.modalities = config.modalities or tuple(m for m in MODALITIES if m in feature_dims)
         check_modalities(self.name, self.modalities, feature_dims)
         width = sum(feature_dims[modality] for modality in self.modalities)
-        self.register_buffer("weight", torch.zeros(NUM_CLASSES, width))
-        self.register_buffer("bias", torch.zeros(NUM_CLASSES))
+        self.register_buffer("weight", torch.zeros(self.num_outputs, width))
+        self.register_buffer("bias", torch.zeros(self.num_outputs))
 
     def fit(  # noqa: D102
         self,
         features: Float[Tensor, "clip feature"],
-        sentiment: Int[Tensor, " clip"],
+        labels: Int[Tensor, " clip"] | Float[Tensor, " clip"],
         score: Callable[[], float],
     ) -> None:
-        import numpy as np
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-
-        if len(set(sentiment.tolist())) < 2:
+        if not self.task.is_regression and len(set(labels.tolist())) < 2:
             raise UsageError("linear needs at least two classes among the sources' training clips; they have one")
         best: tuple[float, Tensor, Tensor] | None = None
         # Standardised for the solver's sake and the penalty's; folded back into the weights below.
         mean, scale = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
         standardised = ((features - mean) / scale).double().numpy()
-        for inverse in self.config.inverse_regularisation:
-            # C of scikit-learn weighs the sum over clips: dividing by their number makes it a setting of the task.
-            model = LogisticRegression(C=inverse * 1e3 / len(features), max_iter=self.config.max_iterations)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # told below, in our words
-                model.fit(standardised, sentiment.numpy())
-            if model.n_iter_.max() >= self.config.max_iterations:
-                warnings.warn(
-                    MsadgWarning(f"linear, C {inverse}: not converged in {self.config.max_iterations} iterations"),
-                    stacklevel=2,
-                )
+        solve = self._ridge if self.task.is_regression else self._logistic
+        for strength in self.config.ridge if self.task.is_regression else self.config.inverse_regularisation:
+            classes, rows, intercepts = solve(standardised, labels.numpy(), strength)
             weight, bias = torch.zeros_like(self.weight), torch.full_like(self.bias, -1e4)
-            rows, intercepts = model.coef_, model.intercept_
-            if len(model.classes_) == 2:  # scikit-learn keeps one row then: the log-odds of the second class
-                rows, intercepts = (
-                    np.concatenate([-rows, rows]) / 2,
-                    np.concatenate([-intercepts, intercepts]) / 2,
-                )
-            weight[model.classes_] = torch.from_numpy(rows).float() / scale
-            bias[model.classes_] = torch.from_numpy(intercepts).float()
-            bias[model.classes_] -= weight[model.classes_] @ mean
-            bias -= self.log_prior
+            weight[classes] = torch.from_numpy(rows).float() / scale
+            bias[classes] = torch.from_numpy(intercepts).float()
+            bias[classes] -= weight[classes] @ mean
+            if not self.task.is_regression:
+                bias -= self.log_prior
             self.weight.copy_(weight)
             self.bias.copy_(bias)
             value = score()
@@ -96,6 +86,34 @@ class Linear(ClosedForm):
         assert best is not None
         self.weight.copy_(best[1])
         self.bias.copy_(best[2])
+
+    def _logistic(self, features: np.ndarray, sentiment: np.ndarray, inverse: float) -> Solution:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
+        # C of scikit-learn weighs the sum over clips: dividing by their number makes it a setting of the task.
+        model = LogisticRegression(C=inverse * 1e3 / len(features), max_iter=self.config.max_iterations)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # told below, in our words
+            model.fit(features, sentiment)
+        if model.n_iter_.max() >= self.config.max_iterations:
+            warnings.warn(
+                MsadgWarning(f"linear, C {inverse}: not converged in {self.config.max_iterations} iterations"),
+                stacklevel=3,
+            )
+        rows, intercepts = model.coef_, model.intercept_
+        if len(model.classes_) == 2:  # scikit-learn keeps one row then: the log-odds of the second class
+            rows, intercepts = (
+                np.concatenate([-rows, rows]) / 2,
+                np.concatenate([-intercepts, intercepts]) / 2,
+            )
+        return model.classes_, rows, intercepts
+
+    def _ridge(self, features: np.ndarray, polarity: np.ndarray, strength: float) -> Solution:
+        from sklearn.linear_model import Ridge
+
+        model = Ridge(alpha=strength * len(features)).fit(features, polarity.astype(np.float64)[:, None])
+        return np.zeros(1, np.int64), model.coef_, model.intercept_
 
     def pooled(self, batch: Batch) -> Float[Tensor, "batch feature"]:  # noqa: D102
         steps = [batch.steps[modality] for modality in self.modalities]

@@ -8,7 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 LOWER_IS_BETTER = frozenset({"ece", "brier", "nll", "mae"})
 """The metrics whose best value is the smallest."""
 
-HEADLINES = ("f1_macro", "accuracy", "balanced_accuracy", "ece", "brier", "nll", "mae", "corr")
+HEADLINES = (
+    *("f1_macro", "accuracy", "balanced_accuracy", "ece", "brier", "nll"),
+    *("mae", "corr", "acc2_has0", "acc2_non0", "acc5", "acc7"),
+)
 """The metrics that are summed up over domains; recalls by class are read domain by domain."""
 
 

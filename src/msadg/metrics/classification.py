@@ -31,23 +31,32 @@ def classification_metrics(
     Raises:
         RunError: no clips, or rows that are no probabilities (a training that diverged).
     """
-    from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
+    from sklearn.metrics import log_loss
 
     distribution = _checked(probabilities)
     predicted = distribution.argmax(axis=1)
+    squares = (distribution - np.eye(len(SENTIMENTS))[sentiment]) ** 2
+    return {
+        **class_metrics(predicted, sentiment),
+        "ece": calibration_error(distribution.max(axis=1), predicted == sentiment),
+        "brier": float(squares.sum(axis=1).mean()),
+        "nll": float(log_loss(sentiment, distribution, labels=list(range(len(SENTIMENTS))))),
+    }
+
+
+def class_metrics(predicted: Int[np.ndarray, " clip"], sentiment: Int[np.ndarray, " clip"]) -> dict[str, float]:
+    """Those of ``classification_metrics`` that need no probabilities, but the predicted sentiment alone."""
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
     classes = list(range(len(SENTIMENTS)))
     _, recall, f1, num_true = precision_recall_fscore_support(sentiment, predicted, labels=classes, zero_division=0)
     recall = np.where(num_true > 0, recall, np.nan)
-    squares = (distribution - np.eye(len(SENTIMENTS))[sentiment]) ** 2
     return {
         "accuracy": float(accuracy_score(sentiment, predicted)),
         "f1_macro": float(f1.mean()),
         "f1_weighted": float(np.average(f1, weights=num_true)),
         "balanced_accuracy": float(np.nanmean(recall)),
         **{f"recall_{name}": float(recall[index]) for index, name in enumerate(SENTIMENTS)},
-        "ece": calibration_error(distribution.max(axis=1), predicted == sentiment),
-        "brier": float(squares.sum(axis=1).mean()),
-        "nll": float(log_loss(sentiment, distribution, labels=classes)),
     }
 
 

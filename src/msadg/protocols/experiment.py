@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from msadg.errors import SettingsError
 from msadg.extraction.pretrained import ALIASES
 from msadg.methods.build import MethodSpec
+from msadg.methods.task import Task, TaskKind
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.features import DataConfig, data_digest, feature_manifests
 from msadg.protocols.selection import Selection, check_selection
@@ -42,14 +44,42 @@ class Experiment:
     data: DataConfig = field(default_factory=DataConfig)
     selection: Selection = "source_dev"
     seed: int = 0
+    task: TaskKind = "classification"
+    """What is predicted: the sentiment's class, or the polarity."""
     intervention: InterventionName = "none"
     """What is done to the selected features while scoring: the controls *Add Noise* and *Using DS*."""
+
+    def __post_init__(self) -> None:
+        """Check that task and training go together.
+
+        Raises:
+            SettingsError: they do not.
+        """
+        metric = self.training.selection_metric
+        only = {"nll": "classification", "mae": "regression", "corr": "regression"}.get(metric, self.task)
+        if only != self.task:
+            raise SettingsError(
+                f"row {self.row!r}: training.selection_metric = {metric!r} is of a {only}, and the task is "
+                f"{self.task}; use f1_macro" + (", mae or corr" if self.task == "regression" else "")
+            )
+        if self.task == "regression" and self.training.class_prior != "source":
+            raise SettingsError(
+                f"row {self.row!r}: training.class_prior = {self.training.class_prior!r} is about the shares of "
+                "classes, and a regression predicts polarity; leave it out, or use task = 'classification'"
+            )
+
+    @property
+    def whole_task(self) -> Task:
+        """The task with its loss."""
+        return Task(kind=self.task, regression_loss=self.training.regression_loss)
 
     def training_identity(self) -> dict[str, Any]:
         """Everything that decides the weights: no target domain among it, save for ``oracle``."""
         training = {k: v for k, v in dataclasses.asdict(self.training).items() if k not in UNRECORDED}
         if not training["modality_dropout"]:
             del training["modality_dropout"]  # runs from before there was any keep their keys
+        if self.task == "classification":
+            del training["regression_loss"]
         identity = {
             "method": self.method.name,
             "settings": dict(self.method.settings),
@@ -64,6 +94,10 @@ class Experiment:
             "selection": self.selection,
             "seed": self.seed,
         }
+        if self.method.variation is not None:
+            identity["variation"] = self.method.variation
+        if self.task != "classification":
+            identity["task"] = self.task
         if self.selection == "oracle":
             identity["oracle"] = {domain_name(d): data_digest(self.data, d) for d in self.domains.target_domains}
         return identity

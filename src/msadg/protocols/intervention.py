@@ -20,6 +20,7 @@ from msadg.errors import UsageError
 from msadg.methods.finetuned import FineTuned
 from msadg.methods.method import Method
 from msadg.methods.s2lif import S2LIF, Intervention
+from msadg.methods.wrapped import Wrapped
 from msadg.nn.mask import FeatureMask
 from msadg.nn.seeds import derive_seed
 from msadg.protocols.experiment import InterventionName
@@ -102,7 +103,9 @@ def intervened(
 
 
 def _s2lif(method: Method) -> S2LIF:
-    model = method.inner if isinstance(method, FineTuned) else method
+    model = method
+    while isinstance(model, Wrapped):
+        model = model.inner
     if not isinstance(model, S2LIF):
         raise UsageError(f"{method.name} selects no features, so there is nothing to replace; only s2lif does")
     if model.config.mask not in ("learned", "random") or model.config.mask_target != "features":

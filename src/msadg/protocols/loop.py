@@ -272,11 +272,11 @@ class Trainer:
 def fit_closed_form(method: ClosedForm, train_clips: ClipSet, dev_sets: Sequence[ClipSet], metric: str) -> None:
     """Fit a method that has no gradient to the sources' training splits."""
     batches = map(train_clips.batch, sequential_batches(train_clips.lengths, 256))
-    rows = [(method.pooled(batch), batch.sentiment) for batch in batches]  # the padded batches are not kept
-    features, sentiment = (torch.cat(parts) for parts in zip(*rows, strict=True))
+    rows = [(method.pooled(batch), method.labels(batch)) for batch in batches]  # the padded batches are not kept
+    features, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
 
     def score() -> float:
         scores = [selection_score(predict_logits(method, clips)["logits"], clips, metric) for clips in dev_sets]
         return sum(scores) / len(scores) if scores else 0.0
 
-    method.fit(features, sentiment, score)
+    method.fit(features, labels, score)

@@ -1,6 +1,7 @@
 """Recipes: TOML files that say how rows of a table are made, and ``--set key=value`` on top of them.
 
     selection = "source_dev"
+    task = "regression"   # of polarity; "classification" where it is not said
     [training]            # fields of TrainingConfig
     [data]                # fields of DataConfig
     [methods.s2lif]       # settings of a method, for every row that uses it
@@ -24,6 +25,8 @@ from msadg.methods import METHODS, load_method
 from msadg.methods.build import MethodSpec
 from msadg.methods.finetuned import FineTuneConfig
 from msadg.methods.masked import MaskedConfig
+from msadg.methods.task import TaskKind
+from msadg.methods.varied import VariedConfig
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment, InterventionName
 from msadg.protocols.features import TOKENS, DataConfig
@@ -46,10 +49,14 @@ class RowSpec:
     """Modality -> extractor, on top of the recipe's; "" leaves a modality out."""
     mask: Mapping[str, Any] | None = None
     """Settings of +mask; an empty table takes the defaults."""
+    variation: Mapping[str, Any] | None = None
+    """Settings of +sv (sequential variation regularisation); an empty table takes the defaults."""
     finetune: Mapping[str, Any] | None = None
     """Settings of a trained text encoder; an empty table takes the defaults."""
     selection: str | None = None
     """Another rule than the recipe's."""
+    task: TaskKind | None = None
+    """Another task than the recipe's."""
     intervention: InterventionName = "none"
     """What is done to the selected features while scoring."""
     keep_ratio_of: str | None = None
@@ -64,6 +71,8 @@ class Recipe:
     """One line."""
     selection: str = "source_dev"
     """Who picks the epoch."""
+    task: TaskKind = "classification"
+    """What is predicted: the sentiment's class, or (``regression``) the polarity."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``TrainingConfig``."""
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -107,6 +116,7 @@ class Recipe:
                 name=spec.method,
                 settings={**self.methods.get(spec.method, {}), **spec.settings},
                 mask=spec.mask,
+                variation=spec.variation,
                 finetune=spec.finetune,
             ),
             domains=domains,
@@ -114,6 +124,7 @@ class Recipe:
             data=settings_from(DataConfig, data, where="data"),
             selection=selection,
             seed=seed,
+            task=spec.task or self.task,
             intervention=spec.intervention,
         )
 
@@ -122,6 +133,7 @@ class Recipe:
         method = {**self.methods.get(spec.method, {}), **spec.settings}
         settings_from(load_method(spec.method).Config, method, where=f"settings of {spec.method} in row {row!r}")
         settings_from(MaskedConfig, spec.mask or {}, where=f"mask of row {row!r}")
+        settings_from(VariedConfig, spec.variation or {}, where=f"variation of row {row!r}")
         settings_from(FineTuneConfig, spec.finetune or {}, where=f"finetune of row {row!r}")
         text = features.get("text", "")
         if (spec.finetune is not None) != text.endswith(TOKENS):

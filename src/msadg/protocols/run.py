@@ -26,7 +26,7 @@ from msadg.methods.build import build_method
 from msadg.methods.method import ClosedForm, Method
 from msadg.protocols.checkpoint import STATE_FILE, TrainingState, load_tensors, load_weights, save_tensors
 from msadg.protocols.experiment import Experiment, experiment_from
-from msadg.protocols.features import TOKENS, is_clipwise, load_clips
+from msadg.protocols.features import TOKENS, check_polarity, is_clipwise, load_clips
 from msadg.protocols.loop import Trainer, fit_closed_form
 from msadg.protocols.observer import Observer
 from msadg.protocols.selection import best_common_epochs
@@ -129,7 +129,7 @@ def new_method(experiment: Experiment, feature_dims: Mapping[str, int]) -> Metho
 
         encoder = load_encoder(experiment.data.features["text"].removesuffix(TOKENS))
         dims["text"] = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
-    return build_method(experiment.method, dims, experiment.seed, encoder)
+    return build_method(experiment.method, dims, experiment.seed, encoder, experiment.whole_task)
 
 
 def source_clips(experiment: Experiment, split: str) -> list[ClipSet]:
@@ -146,9 +146,12 @@ def train_run(
     Raises:
         RunError: see ``open_run`` and ``Trainer.run``.
         UsageError: the method cannot work on these features.
+        CorpusError: a regression on a source without polarity.
     """
     # What can be wrong with the settings is found out before the folder is taken.
     train_sets = source_clips(experiment, "train")
+    if experiment.task == "regression":
+        check_polarity(experiment.data, experiment.domains.source_domains)
     method = new_method(experiment, train_sets[0].feature_dims)
     with only_one(folder):
         open_run(folder, experiment, resume=resume)

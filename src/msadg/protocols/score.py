@@ -92,10 +92,10 @@ def score_run(
     return record, joined_predictions(parts)
 
 
-def _headline(logits: Float[np.ndarray, "clip sentiment"], clips: ClipSet) -> dict[str, float]:
+def _headline(logits: Float[np.ndarray, "clip output"], clips: ClipSet) -> dict[str, float]:
     """What a stage before the last (O_t of Eq. 16) would have scored by itself."""
     scores = scores_of(logits, clips)
-    return {name: scores[name] for name in ("accuracy", "f1_macro")}
+    return {name: scores[name] for name in ("accuracy", "f1_macro", "mae", "corr") if name in scores}
 
 
 def failed_record(experiment: Experiment, error: Exception) -> Record:

@@ -47,6 +47,8 @@ class SourceModality:
     """None for token ids, whose mean means nothing, and where no clip has this modality."""
     quantiles: tuple[float, ...]
     """Of the distance over the sources' dev clips, at QUANTILES, each some clip's own; () where there are none."""
+    num_dev_clips: int | None = None
+    """That the quantiles are of; None for a run from before that was kept."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def sources_of(train_sets: Sequence[ClipSet], dev_sets: Sequence[ClipSet], seed:
             tuple(float(q) for q in np.quantile(distances, QUANTILES, method="higher")) if len(distances) else ()
         )
         modalities[modality] = SourceModality(
-            manifest.identity, manifest.digest, manifest.dim, len(means[modality]), distance, quantiles
+            manifest.identity, manifest.digest, manifest.dim, len(means[modality]), distance, quantiles, len(distances)
         )
     return Sources(tuple(clips.domain for clips in train_sets), modalities, _background(train_sets, seed))
 

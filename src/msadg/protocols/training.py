@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from msadg.errors import SettingsError, UsageError
+from msadg.methods.task import RegressionLoss
 from msadg.settings import require
 
-Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll"]
+Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll", "mae", "corr"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -42,7 +43,11 @@ class TrainingConfig:
     patience: int | None = None
     """Stop a phase after this many epochs without a better selection score; None never stops early."""
     selection_metric: Metric = "f1_macro"
-    """What is averaged over the sources' dev splits to choose the epoch."""
+    """What is averaged over the sources' dev splits to choose the epoch. Only a classification has ``nll``, only a
+    regression ``mae`` and ``corr`` (Pearson's r); there, the others are of the sentiments that polarities mean."""
+    regression_loss: RegressionLoss = "mse"
+    """What a regression minimises: mean squared (``mse``) or mean absolute (``l1``) error. ``linear`` is ridge
+    regression under either."""
     precision: Precision = "32-true"
     """Of the arithmetic; on a processor without AMX, bf16 is slower than 32 bits."""
     device: Device = "auto"

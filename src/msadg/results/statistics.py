@@ -90,7 +90,7 @@ def paired_cluster_bootstrap(
     observed = float(_differences(counts.sum(axis=0)[None], len(a), metric)[0])
     if num_videos < 2:
         return Difference(observed, float("nan"), float("nan"), float("nan"), num_videos)
-    weights = _times_drawn(num_videos, draws, seed)
+    weights = times_drawn(num_videos, draws, seed)
     drawn = (weights @ counts.reshape(num_videos, -1)).reshape(draws, *counts.shape[1:])
     differences = _differences(drawn, len(a), metric)
     low, high = np.quantile(differences, [0.025, 0.975])
@@ -126,7 +126,7 @@ def _differences(
 
 
 @functools.lru_cache(maxsize=4)
-def _times_drawn(num_videos: int, draws: int, seed: int) -> Float[np.ndarray, "draw video"]:
+def times_drawn(num_videos: int, draws: int, seed: int) -> Float[np.ndarray, "draw video"]:
     """How often each draw takes each video; kept, as every cell of a table column draws the same ones."""
     chance = np.random.default_rng(seed)
     times = chance.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=draws)
