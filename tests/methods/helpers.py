@@ -6,10 +6,11 @@ import torch
 
 from msadg.methods.build import MethodSpec, build_method
 from msadg.methods.method import Method
+from msadg.methods.task import CLASSIFICATION, Task
 from msadg.types import Batch, Steps
 
 DIMS = {"text": 6, "video": 5}
-SETTINGS = {"erm": {"dim": 8, "heads": 2}, "s2lif": {"dim": 8, "heads": 2}}
+SETTINGS = {name: {"dim": 8, "heads": 2} for name in ("erm", "s2lif", "invariant_fusion")}
 
 
 def tiny_batch(
@@ -52,10 +53,17 @@ def chosen(batch: Batch, rows: list[int]) -> Batch:
     )
 
 
-def tiny_method(name: str, seed: int = 0, mask: dict | None = None, **settings: object) -> Method:
-    spec = MethodSpec(name=name, settings={**SETTINGS.get(name, {}), **settings}, mask=mask)
-    method = build_method(spec, DIMS, seed)
+def tiny_method(
+    name: str,
+    seed: int = 0,
+    mask: dict | None = None,
+    sv: dict | None = None,
+    task: Task = CLASSIFICATION,
+    **settings: object,
+) -> Method:
+    spec = MethodSpec(name=name, settings={**SETTINGS.get(name, {}), **settings}, mask=mask, variation=sv)
+    method = build_method(spec, DIMS, seed, task=task)
     if hasattr(method, "fit"):
         batch = tiny_batch(lengths=(3,) * 12, seed=5)
-        method.fit(method.pooled(batch), batch.sentiment, lambda: 0.0)
+        method.fit(method.pooled(batch), method.labels(batch), lambda: 0.0)
     return method

@@ -1,4 +1,4 @@
-"""What holds for every method, now and later, with and without a mask added."""
+"""What holds for every method, now and later, with and without a mask added, for either task."""
 
 from dataclasses import replace
 
@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from msadg.methods import METHODS, load_method
 from msadg.methods.method import ClosedForm, Method
+from msadg.methods.task import CLASSIFICATION, Task
 from tests.methods.helpers import chosen, padded, tiny_batch, tiny_method
 
 BY_GRADIENT = [name for name in sorted(METHODS) if not issubclass(load_method(name), ClosedForm)]
@@ -17,10 +18,38 @@ TRAINED += [(name, {}) for name in BY_GRADIENT if not load_method(name).has_mask
 VARIANTS = [(name, None) for name in sorted(METHODS) if name not in BY_GRADIENT] + TRAINED
 
 
+TASKS = {"classification": CLASSIFICATION, "mse": Task(kind="regression")}
+TASKS["l1"] = Task(kind="regression", regression_loss="l1")
+
+
+@pytest.fixture(params=TASKS)
+def task(request) -> Task:
+    return TASKS[request.param]
+
+
 @pytest.fixture(params=VARIANTS, ids=lambda v: v[0] + ("" if v[1] is None else "+mask"))
-def method(request) -> Method:
+def method(request, task: Task) -> Method:
     name, mask = request.param
-    return tiny_method(name, mask=mask).eval()
+    return tiny_method(name, mask=mask, task=task).eval()
+
+
+def test_it_says_as_many_numbers_as_the_task_has(method: Method, task: Task):
+    said = method(tiny_batch())
+    stages = {name: value for name, value in said.auxiliary.items() if name.startswith("logits_")}
+    for logits in (said.logits, *stages.values()):
+        assert logits.shape == (4, 1 if task.is_regression else 3)
+
+
+def test_in_a_regression_polarity_alone_is_learned(method: Method, task: Task):
+    batch = tiny_batch()
+    other_class = method.loss(method(batch), replace(batch, sentiment=(batch.sentiment + 1) % 3))
+    other_polarity = method.loss(method(batch), replace(batch, polarity=2 * batch.polarity + 0.3))
+    terms = method.loss(method(batch), batch)
+    read = other_polarity if task.is_regression else other_class
+    unread = other_class if task.is_regression else other_polarity
+    assert terms == unread
+    if method.name != "constant":  # which was fitted to equal shares: every class is as likely
+        assert terms != read
 
 
 def test_padding_changes_nothing(method: Method):
@@ -83,9 +112,9 @@ def test_a_sequence_of_one_step_and_a_batch_of_one_clip_have_finite_losses(metho
 
 
 @pytest.mark.parametrize(("name", "mask"), TRAINED)
-def test_every_parameter_gets_a_gradient(name: str, mask: dict | None):
-    method = tiny_method(name, mask=mask).train()
-    batch = tiny_batch()
+def test_every_parameter_gets_a_gradient(name: str, mask: dict | None, task: Task):
+    method = tiny_method(name, mask=mask, task=task).train()
+    batch = tiny_batch(lengths=(5, 3, 4, 2, 3))  # an odd number: the signs of absolute errors do not cancel
     torch.manual_seed(0)
     sum(method.loss(method(batch), batch).values()).backward()
     for parameter_name, parameter in method.named_parameters():
@@ -108,8 +137,8 @@ def test_the_seed_decides_the_initial_weights_and_leaves_the_caller_s_random_sta
 
 
 @pytest.mark.parametrize("name", BY_GRADIENT)
-def test_a_few_steps_lower_the_loss(name: str):
-    method, batch = tiny_method(name).train(), tiny_batch(lengths=(4,) * 9)
+def test_a_few_steps_lower_the_loss(name: str, task: Task):
+    method, batch = tiny_method(name, task=task).train(), tiny_batch(lengths=(4,) * 9)
     optimizer = torch.optim.Adam(method.parameters(), 1e-2)
     torch.manual_seed(0)
     losses = []
@@ -120,6 +149,17 @@ def test_a_few_steps_lower_the_loss(name: str):
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
+
+
+@pytest.mark.parametrize("name", BY_GRADIENT)
+def test_it_shows_the_sequence_of_each_modality(name: str):
+    """These are what +sv regularises."""
+    method, batch = tiny_method(name).eval(), tiny_batch()
+    found = method(batch).auxiliary
+    for modality in method.modalities:
+        given, valid = batch.steps[modality].valid, found[f"sequence_valid_{modality}"]
+        assert found[f"sequence_{modality}"].shape[:2] == valid.shape == given.shape
+        assert not (valid & ~given).any()
 
 
 @pytest.mark.parametrize("name", BY_GRADIENT)

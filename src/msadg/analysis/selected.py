@@ -12,6 +12,7 @@ from jaxtyping import Float
 from msadg.analysis.recovery import attribute_features, recovery
 from msadg.batches.sampling import sequential_batches
 from msadg.methods.s2lif import S2LIF
+from msadg.methods.varied import Varied
 from msadg.nn.steps import mean_over_valid
 from msadg.protocols.features import feature_kinds
 from msadg.protocols.run import TrainedRun, source_clips
@@ -22,7 +23,7 @@ def measure_recovery(trained: TrainedRun) -> dict[str, Any]:
 
     A hidden feature counts as what the input feature is that it correlates with most, on the sources' dev clips.
     """
-    model = trained.method
+    model = trained.method.inner if isinstance(trained.method, Varied) else trained.method
     experiment = trained.experiment
     if not isinstance(model, S2LIF):
         return {}

@@ -15,6 +15,7 @@ METHODS = {
     "linear": "msadg.methods.linear:Linear",
     "erm": "msadg.methods.erm:ERM",
     "s2lif": "msadg.methods.s2lif:S2LIF",
+    "invariant_fusion": "msadg.methods.invariant_fusion:InvariantFusion",
 }
 """Name -> where its class is; a string, so that listing the methods imports none of them."""
 

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from msadg.methods.method import NUM_CLASSES, Method, check_modalities
+from msadg.methods.method import Method, check_modalities
+from msadg.methods.task import CLASSIFICATION, Task
 from msadg.nn.encoder import Projection, StepEncoder
 from msadg.nn.steps import mean_over_valid, share_of_mean
 from msadg.settings import require_encoder_settings
@@ -51,8 +52,8 @@ class ERM(Method):
     name = "erm"
     Config = ERMConfig
 
-    def __init__(self, config: ERMConfig, feature_dims: Mapping[str, int]) -> None:
-        super().__init__()
+    def __init__(self, config: ERMConfig, feature_dims: Mapping[str, int], task: Task = CLASSIFICATION) -> None:
+        super().__init__(task)
         self.modalities = config.modalities or tuple(m for m in MODALITIES if m in feature_dims)
         check_modalities(self.name, self.modalities, feature_dims)
         self.encoders = nn.ModuleDict(
@@ -68,14 +69,17 @@ class ERM(Method):
                 for modality in self.modalities
             }
         )
-        self.head = nn.Linear(config.dim * len(self.modalities), NUM_CLASSES)
+        self.head = nn.Linear(config.dim * len(self.modalities), self.num_outputs)
 
     def forward(self, batch: Batch) -> Prediction:  # noqa: D102
-        pooled = []
+        pooled, auxiliary = [], {}
         for modality in self.modalities:
             steps = batch.steps[modality]
-            pooled.append(mean_over_valid(self.encoders[modality](steps.values, steps.valid), steps.valid))
-        return Prediction(self.head(torch.cat(pooled, dim=-1)))
+            encoded = self.encoders[modality](steps.values, steps.valid)
+            pooled.append(mean_over_valid(encoded, steps.valid))
+            auxiliary[f"sequence_{modality}"] = encoded
+            auxiliary[f"sequence_valid_{modality}"] = steps.valid
+        return Prediction(self.head(torch.cat(pooled, dim=-1)), auxiliary)
 
     def evidence(
         self,

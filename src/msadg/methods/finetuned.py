@@ -5,7 +5,7 @@ Works for every method. Frozen features are computed once and stored instead (``
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from msadg.errors import UsageError
 from msadg.methods.method import ClosedForm, Method, Phase
+from msadg.methods.wrapped import Wrapped
 from msadg.nn.steps import attendable
 from msadg.settings import require
 from msadg.types import Batch, Prediction, Steps
@@ -40,7 +41,7 @@ class FineTuneConfig:
         require("frozen_layers", self.frozen_layers, at_least=0)
 
 
-class FineTuned(Method):
+class FineTuned(Wrapped):
     """Another method behind a trainable text encoder.
 
     Args:
@@ -53,10 +54,9 @@ class FineTuned(Method):
     """
 
     def __init__(self, inner: Method, encoder: nn.Module, config: FineTuneConfig) -> None:
-        super().__init__()
+        super().__init__(inner)
         if isinstance(inner, ClosedForm):
             raise UsageError(f"{inner.name} is not trained by gradient, so its text encoder cannot be fine-tuned")
-        self.inner = inner
         self.text_encoder = encoder
         self.config = config
         self._freeze(config.frozen_layers)
@@ -71,16 +71,6 @@ class FineTuned(Method):
         for module in frozen:
             module.requires_grad_(False)
 
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """The inner method's."""
-        return self.inner.name
-
-    @property
-    def encoders(self) -> nn.ModuleDict:  # type: ignore[override]
-        """The inner method's."""
-        return self.inner.encoders
-
     def encoded(self, batch: Batch) -> Batch:
         """The batch with its token ids replaced by the encoder's last hidden states."""
         tokens = batch.steps["text"]
@@ -90,17 +80,6 @@ class FineTuned(Method):
         states: Tensor = self.text_encoder(input_ids=ids, attention_mask=attended).last_hidden_state
         states = states * tokens.valid.unsqueeze(-1).to(states.dtype)
         return replace(batch, steps={**batch.steps, "text": Steps(states.to(torch.float32), tokens.valid)})
-
-    @property
-    def modalities(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The inner method's."""
-        return self.inner.modalities
-
-    def output_for(self, present: Collection[str]) -> str | None:  # noqa: D102
-        return self.inner.output_for(present)
-
-    def read_by(self, output: str) -> tuple[str, ...]:  # noqa: D102
-        return self.inner.read_by(output)
 
     def evidence(
         self, batch: Batch, output: str = "logits"
@@ -112,29 +91,15 @@ class FineTuned(Method):
         prediction: Prediction = self.inner(self.encoded(batch))
         return prediction
 
-    def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:  # noqa: D102
-        return self.inner.loss(prediction, batch)
-
     def phases(self) -> Sequence[Phase]:
         """The inner method's; the encoder moves in the phases that learn from text."""
         phases = []
-        for phase in self.inner.phases():
-            parameters = tuple(f"inner.{prefix}" for prefix in phase.parameters)
-            moving = [name for name, _ in self.inner.named_parameters() if name.startswith(phase.parameters)]
+        for phase in super().phases():
+            moving = [name for name, _ in self.named_parameters() if name.startswith(phase.parameters)]
             if any("encoders.text." in name for name in moving):
-                parameters = (*parameters, "text_encoder.")
-            phases.append(replace(phase, parameters=parameters))
+                phase = replace(phase, parameters=(*phase.parameters, "text_encoder."))
+            phases.append(phase)
         return phases
 
     def learning_rate_ratios(self) -> dict[str, float]:  # noqa: D102
-        ratios = {f"inner.{prefix}": ratio for prefix, ratio in self.inner.learning_rate_ratios().items()}
-        return ratios | {"text_encoder.": self.config.learning_rate_ratio}
-
-    def measurements(self) -> dict[str, float]:  # noqa: D102
-        return self.inner.measurements()
-
-    def after_step(self) -> None:  # noqa: D102
-        self.inner.after_step()
-
-    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: D102
-        return self.inner.warnings(history)
+        return super().learning_rate_ratios() | {"text_encoder.": self.config.learning_rate_ratio}

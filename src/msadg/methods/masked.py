@@ -5,16 +5,16 @@ The papers' rows "MulT + Mask" and "ALMT + Mask" are this wrapper around MulT an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from msadg.errors import UsageError
 from msadg.methods.method import Method, Phase
+from msadg.methods.wrapped import Wrapped
 from msadg.nn.mask import FeatureMask, MaskKind, make_mask
 from msadg.settings import require
 from msadg.types import Batch, Prediction
@@ -77,7 +77,7 @@ class MaskedModule(nn.Module):
         return masked
 
 
-class Masked(Method):
+class Masked(Wrapped):
     """Another method with a feature mask behind each modality's encoder.
 
     Args:
@@ -92,22 +92,16 @@ class Masked(Method):
     num_mask_resets: Tensor
 
     def __init__(self, inner: Method, config: MaskedConfig, dim: int) -> None:
-        super().__init__()
+        super().__init__(inner)
         if not len(inner.encoders):
             raise UsageError(f"{inner.name} has no learned representations, so +mask has nothing to mask")
         if inner.has_masks:
             raise UsageError(f"{inner.name} has masks of its own; +mask would mask its features twice")
-        self.inner = inner
         self.config = config
         self.register_buffer("num_mask_resets", torch.zeros((), dtype=torch.int64))
         for modality, encoder in list(inner.encoders.items()):
             mask = make_mask(config.kind, dim, keep_ratio=config.keep_ratio)
             inner.encoders[modality] = MaskedModule(encoder, mask)
-
-    @property
-    def encoders(self) -> nn.ModuleDict:  # type: ignore[override]
-        """The inner method's encoders, each followed by its mask."""
-        return self.inner.encoders
 
     @property
     def masks(self) -> dict[str, FeatureMask]:
@@ -119,27 +113,6 @@ class Masked(Method):
         """The inner method's name and what was added."""
         return f"{self.inner.name}+mask"
 
-    @property
-    def modalities(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The inner method's."""
-        return self.inner.modalities
-
-    def output_for(self, present: Collection[str]) -> str | None:  # noqa: D102
-        return self.inner.output_for(present)
-
-    def read_by(self, output: str) -> tuple[str, ...]:  # noqa: D102
-        return self.inner.read_by(output)
-
-    def evidence(
-        self, batch: Batch, output: str = "logits"
-    ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]] | None:
-        """The inner method's."""
-        return self.inner.evidence(batch, output)
-
-    def forward(self, batch: Batch) -> Prediction:  # noqa: D102
-        prediction: Prediction = self.inner(batch)
-        return prediction
-
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:  # noqa: D102
         terms = self.inner.loss(prediction, batch)
         for modality, mask in self.masks.items():
@@ -148,18 +121,16 @@ class Masked(Method):
 
     def phases(self) -> Sequence[Phase]:  # noqa: D102
         return [
-            Phase(
-                name=phase.name,
-                parameters=(*(f"inner.{prefix}" for prefix in phase.parameters), *self._mask_prefixes()),
+            replace(
+                phase,
+                parameters=(*phase.parameters, *self._mask_prefixes()),
                 terms=None if phase.terms is None else (*phase.terms, *(f"sparsity_{m}" for m in self.masks)),
-                output=phase.output,
             )
-            for phase in self.inner.phases()
+            for phase in super().phases()
         ]
 
     def learning_rate_ratios(self) -> dict[str, float]:  # noqa: D102
-        ratios = {f"inner.{prefix}": ratio for prefix, ratio in self.inner.learning_rate_ratios().items()}
-        return ratios | dict.fromkeys(self._mask_prefixes(), self.config.learning_rate_ratio)
+        return super().learning_rate_ratios() | dict.fromkeys(self._mask_prefixes(), self.config.learning_rate_ratio)
 
     def _mask_prefixes(self) -> list[str]:
         return [f"inner.encoders.{modality}.mask." for modality in self.masks]

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from msadg.errors import UsageError
+from msadg.methods.task import CLASSIFICATION, NUM_CLASSES, Task
 from msadg.nn.encoder import Projector
-from msadg.types import MODALITIES, SENTIMENTS, Batch, Prediction
-
-NUM_CLASSES = len(SENTIMENTS)
+from msadg.types import MODALITIES, Batch, Prediction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,7 @@ class Method(nn.Module, ABC):
     Args:
         config: an instance of the class's ``Config``.
         feature_dims: width of each modality's features, by modality.
+        task: what is predicted.
     """
 
     name: ClassVar[str]
@@ -53,6 +53,9 @@ class Method(nn.Module, ABC):
     modalities: tuple[str, ...] = ()
     """Which it reads; a batch may hold more."""
 
+    has_variation: bool = False
+    """True where the method's own loss regularises how its sequences vary, so that +sv would do it twice."""
+
     reads_inputs_directly: ClassVar[bool] = False
     """True where the features of ``evidence`` are those of the batch, not of a learned representation."""
 
@@ -62,17 +65,34 @@ class Method(nn.Module, ABC):
     log_prior: Tensor
     """Logarithm of the class shares that are kept out of the logits; zeros leave them in."""
 
-    def __init__(self) -> None:
+    def __init__(self, task: Task = CLASSIFICATION) -> None:
         super().__init__()
+        self.task = task
         self.register_buffer("log_prior", torch.zeros(NUM_CLASSES), persistent=False)
 
     @abstractmethod
     def forward(self, batch: Batch) -> Prediction:
-        """Logits of each clip. Reads neither sentiment, polarity nor domain."""
+        """Logits of each clip, or its polarity. Reads neither sentiment, polarity nor domain."""
+
+    @property
+    def num_outputs(self) -> int:
+        """Numbers that are predicted for each clip: width of each head."""
+        return self.task.num_outputs
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """Terms of the loss by name; the training loop adds them up."""
-        return {"task": self.cross_entropy(prediction.logits, batch)}
+        return {"task": self.task_loss(prediction.logits, batch)}
+
+    def task_loss(self, logits: Float[Tensor, "batch output"], batch: Batch) -> Float[Tensor, ""]:
+        """What wrong answers cost, by the task; each stage of a method that has several calls it for its own."""
+        if not self.task.is_regression:
+            return self.cross_entropy(logits, batch)
+        error = logits[:, 0] - batch.polarity.to(logits.dtype)
+        return error.abs().mean() if self.task.regression_loss == "l1" else error.square().mean()
+
+    def labels(self, batch: Batch) -> Int[Tensor, " batch"] | Float[Tensor, " batch"]:
+        """What the task asks of each clip: its sentiment, or its polarity."""
+        return batch.polarity if self.task.is_regression else batch.sentiment
 
     def cross_entropy(self, logits: Float[Tensor, "batch sentiment"], batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy of logits + ``log_prior`` against the sentiment.
@@ -150,14 +170,14 @@ class ClosedForm(Method):
     def fit(
         self,
         features: Float[Tensor, "clip feature"],
-        sentiment: Int[Tensor, " clip"],
+        labels: Int[Tensor, " clip"] | Float[Tensor, " clip"],
         score: Callable[[], float],
     ) -> None:
         """Fit to the sources' training clips.
 
         Args:
             features: time-mean features of the modalities in use, concatenated.
-            sentiment: the classes.
+            labels: the classes; in a regression, the polarities.
             score: the selection metric of the method as it stands, on the sources' dev splits.
         """
 

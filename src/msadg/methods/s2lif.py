@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from msadg.errors import SettingsError, UsageError
 from msadg.methods.masked import idle_masks
-from msadg.methods.method import NUM_CLASSES, Method, Phase, check_modalities
+from msadg.methods.method import Method, Phase, check_modalities
+from msadg.methods.task import CLASSIFICATION, Task
 from msadg.nn.encoder import Projection, StepEncoder
 from msadg.nn.fusion import Similarity, TokenFusion
 from msadg.nn.keyframes import KeyframeMask
@@ -122,8 +123,8 @@ class S2LIF(Method):
     has_masks = True
     num_mask_resets: Tensor
 
-    def __init__(self, config: S2LIFConfig, feature_dims: Mapping[str, int]) -> None:
-        super().__init__()
+    def __init__(self, config: S2LIFConfig, feature_dims: Mapping[str, int], task: Task = CLASSIFICATION) -> None:
+        super().__init__(task)
         self.config = config
         self.stages = parse_order(config.order)
         self.modalities = tuple(modality for stage in self.stages for modality in stage)
@@ -137,7 +138,7 @@ class S2LIF(Method):
         width = 0
         for stage in self.stages:
             width += config.dim * len(stage)
-            self.heads["&".join(stage)] = nn.Linear(width, NUM_CLASSES)
+            self.heads["&".join(stage)] = nn.Linear(width, self.num_outputs)
         self.intervention: Intervention | None = None
         self.register_buffer("num_mask_resets", torch.zeros((), dtype=torch.int64))
 
@@ -192,6 +193,8 @@ class S2LIF(Method):
             selected, applied = self.intervention(modality, encoded, mask, batch)
         weights = self.fusion.weights(selected, steps.valid, applied)
         auxiliary[f"step_weights_{modality}"] = weights
+        auxiliary[f"sequence_{modality}"] = encoded
+        auxiliary[f"sequence_valid_{modality}"] = steps.valid
         return selected, weights
 
     def encode(
@@ -238,11 +241,14 @@ class S2LIF(Method):
         return parts
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
-        """Terms of L = sum over stages of CE + alpha L_sparse, + L_recon for video (Eq. 17-19), by name."""
+        """Terms of L = sum over stages of CE + alpha L_sparse, + L_recon for video (Eq. 17-19), by name.
+
+        In a regression, each stage predicts polarity, and its error takes the place of CE.
+        """
         terms: dict[str, Tensor] = {}
         for stage in self.stages:
             name = "&".join(stage)
-            terms[name] = self.cross_entropy(prediction.auxiliary[f"logits_{name}"], batch)
+            terms[name] = self.task_loss(prediction.auxiliary[f"logits_{name}"], batch)
             for modality in stage:
                 terms[f"sparsity_{modality}"] = self.config.sparsity_weight * self._mask_of(modality).penalty()
         if "reconstruction" in prediction.auxiliary:
