@@ -13,6 +13,7 @@ from matplotlib.image import imread
 
 from msadg.errors import MediaError, UsageError
 from msadg.extraction.media.sound import Sound
+from msadg.report import contact_sheet
 from msadg.report.contact_sheet import draw_contact_sheet, envelope, layout_of, write_contact_sheet
 from msadg.report.inspected_clip import InspectedClip, ShownFrame, find_clip_id, inspect_clip
 from msadg.report.lettering import Lettering
@@ -95,6 +96,15 @@ def test_a_box_beyond_the_picture_is_cut_and_a_small_face_is_shown_large():
     assert tuple(image[top + height - 72, left + width - 36]) == SKY  # the upper edge of the close-up
 
 
+def test_a_face_that_is_large_in_the_frame_has_no_close_up_though_it_is_narrow_or_cut():
+    for box in ((0.1, 0.1, 0.15, 0.6), (-0.4, 0.1, 0.5, 0.6)):
+        shown = shown_clip(marks=marks_of(np.ones(3, bool), box=box), valid=[True] * 3)
+        image = pixels(shown)
+        left, top, width, height = frame_box(shown, 0)
+        corner = image[top + height - 72 : top + height, left + width - 72 : left + width].reshape(-1, 3)
+        assert not (corner == SKY).all(axis=1).any()
+
+
 def test_kept_and_dropped_frames_are_told_apart():
     shown = shown_clip(kept=np.array([True, False, False]))
     image = pixels(shown)
@@ -144,8 +154,6 @@ def test_any_transcript_is_drawn_without_a_word_of_complaint(text):
 
 
 def test_a_long_transcript_is_cut_and_what_was_cut_is_counted(monkeypatch):
-    from msadg.report import contact_sheet
-
     written: list[str] = []
     original = contact_sheet._Pen.text
     monkeypatch.setattr(
@@ -226,6 +234,9 @@ def test_a_lost_clip_is_shown_with_the_reason(store):
     np.testing.assert_allclose([frame.seconds for frame in shown.frames], [0.75, 1.25])
     assert (shown.sound.start_seconds, shown.sound.end_seconds) == pytest.approx((0.5, 1.5), abs=0.01)
     pixels(shown)
+    told = contact_sheet._header_of(shown)
+    assert told[2][0] == "no features: lost at 'face': no face in 10 frames"
+    assert told[3][0] == "the 2 pictures below are spread evenly over the clip: others than those looked at"
 
 
 def test_what_cannot_be_shown_is_said(store, tmp_path):

@@ -27,7 +27,14 @@ def test_a_single_value_has_no_interval():
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("groupdro", "GroupDRO"), ("mult + mask", "MulT + mask"), ("multitask", "multitask"), ("Mine", "Mine"), ("", "")],
+    [
+        ("groupdro", "GroupDRO"),
+        ("invariant_fusion, no gate", "Invariant fusion, no gate"),
+        ("mult + mask", "MulT + mask"),
+        ("multitask", "multitask"),
+        ("Mine", "Mine"),
+        ("", ""),
+    ],
 )
 def test_known_first_words_are_spelled_as_in_the_papers(name, text):
     assert printed(name) == text

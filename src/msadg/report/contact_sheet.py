@@ -25,7 +25,8 @@ LABELS = 96
 CAPTION, LINE = 40, 19
 SOUND_HEIGHT, STRIP_HEIGHT, AXIS_HEIGHT = 110, 18, 30
 SMALL_FACE, CLOSE_UP = 40, 72
-"""A face narrower than this is shown larger too, at that size."""
+"""A face whose longer side is under so many pixels of the sheet is shown larger too, at that size. A larger one needs
+no close-up, which might lie on someone else's face."""
 MOST_LINES = 12
 """Of the transcript; what does not fit is counted."""
 MOST_LETTERS = 6000
@@ -162,7 +163,7 @@ class _Pen:
 
 
 def _header_of(shown: InspectedClip) -> list[tuple[str, str]]:
-    colours = [INK, FAINT, *[DROPPED] * (1 + len(shown.notes))]
+    colours = [INK, FAINT, *[DROPPED] * (2 + len(shown.notes))]
     return list(zip(_header(shown), colours, strict=False))
 
 
@@ -180,6 +181,10 @@ def _header(shown: InspectedClip) -> list[str]:
     if shown.loss is not None:
         lines[0] = shown.store
         lines.append(f"no features: lost at {shown.loss.stage!r}: {shown.loss.reason}")
+        if shown.frames:
+            lines.append(
+                f"the {len(shown.frames)} pictures below are spread evenly over the clip: others than those looked at"
+            )
     return [*lines, *shown.notes]
 
 
@@ -216,7 +221,8 @@ def _draw_face(pen: _Pen, shown: InspectedClip, frame: ShownFrame, step: int, bo
     track, confidence = float(shown.mark("track")[step]), float(shown.mark("confidence")[step])
     found = face_box(shown.marks[step, 2:6], box)
     if found is not None:
-        is_small = found[2] < SMALL_FACE
+        # By its own size, not by what of it the picture holds.
+        is_small = bool(max(shown.marks[step, 4] * box[2], shown.marks[step, 5] * box[3]) < SMALL_FACE)
         _outline(pen, found, pixels=1 if is_small else 3)
         if is_small and frame.image is not None:
             middle = float(np.nanmedian(shown.mark("left") + shown.mark("width") / 2))

@@ -13,7 +13,7 @@ def to_markdown(table: Table) -> str:
     """Title, table, caption and notes; ends with a line break."""
     head = ["method", *(heading(column) for column in table.columns)]
     body = [[_label(row), *(_cell(cell) for cell in row.cells)] for row in table.rows]
-    parts = [f"### {escape(table.title)}", _grid([[escape(name) for name in head], *body]), escape(table.caption)]
+    parts = [f"### {escape(table.title)}", grid([[escape(name) for name in head], *body]), escape(table.caption)]
     if table.notes:
         parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
@@ -48,7 +48,8 @@ def _cell(cell: Cell | None) -> str:
     return text + (r"\*" if cell.differs else "") + ("‡" if cell.num_one_sentiment else "")
 
 
-def _grid(lines: Sequence[Sequence[str]]) -> str:
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    """Header and rows as a table; the first column to the left, the others to the right."""
     widths = [max(3, *(len(text) for text in column)) for column in zip(*lines, strict=True)]
     rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(_line(line, widths) for line in (lines[0], rule, *lines[1:]))

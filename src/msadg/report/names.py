@@ -10,6 +10,7 @@ NAMES = {
     "linear": "Linear",
     "erm": "ERM",
     "s2lif": "S2LIF",
+    "invariant_fusion": "Invariant fusion",
     "sati": "SATI",
     "mult": "MulT",
     "almt": "ALMT",
@@ -23,6 +24,9 @@ NAMES = {
     "mosi": "MOSI",
     "mosei": "MOSEI",
     "meld": "MELD",
+    "ch-sims": "CH-SIMS",
+    "ch-sims-v2": "CH-SIMS v2",
+    "ur-funny": "UR-FUNNY",
     "f1_macro": "macro-F1",
     "f1_weighted": "weighted F1",
     "balanced_accuracy": "balanced accuracy",
@@ -53,7 +57,7 @@ def printed(name: str) -> str:
     """
     if name in NAMES:
         return NAMES[name]
-    word = re.match(r"[a-z0-9]+", name)
+    word = re.match(r"[a-z0-9_]+", name)
     return NAMES.get(word[0], word[0]) + name[word.end() :] if word else name
 
 

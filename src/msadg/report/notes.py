@@ -21,6 +21,8 @@ def caption_of(records: Sequence[Record], metric: str, against: str | None, num_
         f"Features: {_features(records) or 'none'}",
         "Bold: best on a target",
     ]
+    if any(is_regression(record) for record in records):
+        parts.insert(1, _task(records))
     if against is not None:
         parts.append(
             f"*: differs from {printed(against)} (paired bootstrap over videos; Holm-adjusted over {num_compared} "
@@ -45,6 +47,18 @@ def answers_one_sentiment(record: Record, domain: str) -> bool:
     the clips in that sentiment, accuracy = s and F1 = 2s / (1 + s). False for the constant classifier itself.
     """
     return record.method != "constant" and _constant_answer(record.metrics.get(domain, {})) is not None
+
+
+def is_regression(record: Record) -> bool:
+    """Whether a run predicts polarity."""
+    return record.settings.get("task") == "regression"
+
+
+def _task(records: Sequence[Record]) -> str:
+    rows = dict.fromkeys(printed(row_of(record)) for record in records if is_regression(record))
+    everywhere = all(map(is_regression, records))
+    which = "Polarity is predicted" if everywhere else f"Rows that predict polarity: {', '.join(rows)}"
+    return f"{which}; its class is read from it as the labels' was"
 
 
 def _constant_answer(scores: Mapping[str, float]) -> str | None:

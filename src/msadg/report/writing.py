@@ -18,6 +18,8 @@ from msadg.results.record import Record
 from msadg.store.atomic import write_text
 
 METRICS = ("f1_macro", "accuracy")
+REGRESSION_METRICS = ("mae", "corr", "acc2_has0", "acc2_non0", "acc7", "f1_macro")
+"""Shown where nobody names others; the first is the primary one."""
 FORMATS = ("md", "csv", "tex")
 
 
@@ -45,10 +47,19 @@ def load_results(folder: Path) -> tuple[list[Record], Callable[[Record], Predict
     return records, load
 
 
+def metrics_for(records: Sequence[Record]) -> tuple[str, ...]:
+    """The metrics that are shown where nobody names any: of a regression, those that only polarities have, too."""
+    scored = [scores for record in records for scores in record.metrics.values()]
+    if not any("mae" in scores for scores in scored):
+        return METRICS
+    has_classification = any("nll" in scores for scores in scored)
+    return (*METRICS, *REGRESSION_METRICS[:-1]) if has_classification else REGRESSION_METRICS
+
+
 def build_tables(
     records: Sequence[Record],
     load_predictions: Callable[[Record], Predictions],
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
     against: str | None = None,
     draws: int = 2000,
 ) -> list[Table]:
@@ -57,7 +68,7 @@ def build_tables(
     Args:
         records: what to show.
         load_predictions: finds the predictions of a run; read only for a comparison.
-        metrics: the first is the primary one.
+        metrics: the first is the primary one; None for those of ``metrics_for``.
         against: the row that all others are tested against, or None for no test. Metrics that counts of
             (truth, prediction) do not determine are not tested.
         draws: of the bootstrap.
@@ -65,6 +76,7 @@ def build_tables(
     Raises:
         UnknownNameError: a metric or row that no run has.
     """
+    metrics = metrics_for(records) if metrics is None else metrics
     ended_well = [record for record in records if record.error is None]
     known = {name for record in ended_well for scores in record.metrics.values() for name in scores}
     for metric in metrics if known else ():

@@ -1,0 +1,177 @@
+"""`msadg stress`: how much predictions move when steps are dropped, frozen, swapped or noised, or a modality is gone.
+
+  msadg stress runs/first
+  msadg stress with=runs/a with=runs/b without=runs/c --target meld --kinds drop,noise --rates 0.1,0.5
+
+Runs of one name are seeds of one curve; without a name, a run is called as its row. Writes stress.csv (every number),
+stress.md (the means) and figures (PNG and SVG) of how far predictions moved and of macro-F1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msadg.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from msadg.analysis.stress_config import StressConfig
+    from msadg.analysis.stress_curves import Curve, StressedRun
+    from msadg.protocols.experiment import Experiment
+    from msadg.protocols.run import TrainedRun
+
+FIGURES = ("js_distance", "polarity_shift", "f1_macro", "f1_macro_change")
+"""As far as there are: of a classification the first, of a regression the second."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument(
+        "runs", nargs="+", metavar="[NAME=]RUN", help="folders that `msadg train` wrote, by what their curve is called"
+    )
+    parser.add_argument("--target", nargs="+", metavar="DOMAIN", help="domains to score (default: each run's targets)")
+    parser.add_argument("--kinds", default="drop,repeat,jitter,noise,missing", help="default: %(default)s")
+    parser.add_argument("--rates", default="0.1,0.3,0.5,0.7", help="shares of a clip's steps (default: %(default)s)")
+    parser.add_argument(
+        "--modalities", help="disturbed one at a time (default: audio and video, or text of a run that has neither)"
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="draws of each perturbation (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the perturbations (default: %(default)s)")
+    parser.add_argument(
+        "--noise-spreads",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="deviation of the noise, in each feature's standard deviations in the sources (default: %(default)s)",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: RUN/stress; of several, ./stress")
+    parser.add_argument("--stores", type=Path, help="folder of the stored features, if it moved")
+    parser.add_argument("--data-root", type=Path, help="folder of the corpora, if it moved")
+    parser.add_argument("--json", action="store_true", help="print the curves as JSON instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, write, print."""
+    from msadg.analysis.stress_curves import curves_of
+    from msadg.protocols.run import load_run
+    from msadg.report.stress_table import to_short_table
+
+    named = [_named(word) for word in arguments.runs]
+    loaded = [
+        (name, load_run(folder, stores=arguments.stores, data_root=arguments.data_root)) for name, folder in named
+    ]
+    config = _config(arguments, [trained for _, trained in loaded])
+    runs = _stressed(loaded, config, tuple(arguments.target or ()))
+    curves = curves_of(runs)
+    folder = arguments.output or (named[0][1] / "stress" if len(named) == 1 else Path("stress"))
+    _write(runs, curves, folder, _heading(config))
+    print(json.dumps([_plain(curve) for curve in curves], indent=1) if arguments.json else to_short_table(curves))
+    print(f"stress: {folder}", file=sys.stderr)
+    return 0
+
+
+def _named(word: str) -> tuple[str | None, Path]:
+    name, equals, path = word.partition("=")
+    return (None, Path(word)) if not equals or Path(word).exists() else (name, Path(path))
+
+
+def _config(arguments: argparse.Namespace, trained: Sequence[TrainedRun]) -> StressConfig:
+    from msadg.analysis.stress_config import StressConfig
+
+    modalities = _listed(arguments.modalities) if arguments.modalities else ("audio", "video")
+    if not arguments.modalities and not any(set(modalities) & set(t.experiment.data.features) for t in trained):
+        modalities = ("text",)
+    return StressConfig(
+        kinds=_listed(arguments.kinds),
+        rates=_numbers(arguments.rates),
+        modalities=modalities,
+        repeats=arguments.repeats,
+        seed=arguments.seed,
+        noise_spreads=arguments.noise_spreads,
+    )
+
+
+def _stressed(
+    loaded: Sequence[tuple[str | None, TrainedRun]], config: StressConfig, targets: tuple[str, ...]
+) -> list[StressedRun]:
+    from msadg.analysis.stress import stress_run
+    from msadg.analysis.stress_curves import StressedRun, label_of
+    from msadg.cli.options import prepare, progress_bar
+    from msadg.protocols.domains import absolute
+
+    names = tuple(map(absolute, targets))
+    prepare([_scored_on(trained.experiment, names) for _, trained in loaded])
+    runs = []
+    with progress_bar() as progress:
+        for name, trained in loaded:
+            label = name or label_of(trained.experiment)
+            _tell_of_unread(label, trained, config)
+            task = progress.add_task(f"{label}, seed {trained.experiment.seed}", total=None, note="")
+
+            def show(done: int, total: int, task: TaskID = task) -> None:
+                progress.update(task, completed=done, total=total)
+
+            found = stress_run(trained, config, names, progress=show)
+            runs.append(StressedRun(label=label, experiment=trained.experiment, found=found))
+    return runs
+
+
+def _tell_of_unread(label: str, trained: TrainedRun, config: StressConfig) -> None:
+    from msadg.analysis.stress import stressed_modalities
+
+    unread = [m for m in stressed_modalities(trained, config) if m not in trained.method.modalities]
+    if unread:
+        reads = " and ".join(trained.method.modalities) or "nothing"
+        print(f"note: {label} reads {reads}: what happens to {', '.join(unread)} cannot move it", file=sys.stderr)
+
+
+def _scored_on(experiment: Experiment, names: Sequence[str]) -> Experiment:
+    from msadg.protocols.domains import DomainSplit, domain_name
+
+    sources = experiment.domains.source_domains
+    known = set(map(domain_name, sources))
+    targets = tuple(name for name in names if domain_name(name) not in known)
+    return replace(experiment, domains=DomainSplit(sources, targets)) if names else experiment
+
+
+def _write(runs: Sequence[StressedRun], curves: Sequence[Curve], folder: Path, heading: str) -> None:
+    from msadg.report.curves import write_curves
+    from msadg.report.stress_table import to_csv, to_markdown
+    from msadg.store.atomic import write_text
+
+    write_text(folder / "stress.csv", to_csv(runs))
+    write_text(folder / "stress.md", to_markdown(curves, heading))
+    known = {curve.measure for curve in curves}
+    for measure in [figure for figure in FIGURES if figure in known]:
+        write_curves(curves, measure, folder)
+
+
+def _heading(config: StressConfig) -> str:
+    draws = f"{config.repeats} draws from seed {config.seed}" if config.repeats > 1 else f"seed {config.seed}"
+    return f"# Predictions under stress\n\n{draws}; noise of {config.noise_spreads:g} source standard deviations."
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in _listed(text))
+    except ValueError:
+        raise UsageError(f"--rates {text!r}: expected numbers over 0, up to 1, such as 0.1,0.3") from None
+
+
+def _plain(curve: Curve) -> dict[str, object]:
+    """A curve as JSON has it: NaN is null."""
+    fields = asdict(curve)
+    for point in fields["points"]:
+        point.update({key: None for key in ("low", "high") if point[key] != point[key]})
+    return fields
