@@ -74,6 +74,7 @@ def test_the_same_figures_are_printed_for_people(stores, capsys):
     inspect.run(parse(stores / "mine" / "video-x"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("video-x: complete")
+    assert "; settings digest " in lines[1]
     assert '  detector = "mtcnn"' in lines
     assert "split  clips  lost  steps   valid" in lines
     assert "train      2     0      6   66.7%" in lines

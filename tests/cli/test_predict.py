@@ -50,6 +50,7 @@ def test_a_text_is_judged_and_its_tokens_are_named(run, capsys):
     out = capsys.readouterr().out
     assert out.startswith("positive: linear, trained on mine\n")
     assert "text read: this is wonderful 3" in out and "'wonderful' +" in out
+    assert "[CLS]" not in out and "[SEP]" not in out
     assert main(["predict", run, "--text", "this is dreadful 2", "--json"]) == 0
     verdict = said(capsys)
     assert verdict["sentiment"] == "negative" and verdict["probabilities"]["negative"] > 0.6
@@ -97,7 +98,16 @@ def test_ten_thousand_words_are_cut_and_that_is_said(run, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ([], 2, "this run reads text, and nothing was given"),
+        ([], 2, "this run reads text, and nothing was given; give text"),
+        (
+            ["--text", "hi", "--start", "soon"],
+            2,
+            "--start 'soon' is no time; expected seconds such as 90.5, or a clock",
+        ),
+        (["--text", "hi", "--start=-1"], 2, "the clip's start is -1, which is no time; expected 0 <= start < end"),
+        (["--text", "hi", "--end", "nan"], 2, "--end 'nan' is no time"),
+        (["--text", "hi", "--video", "."], 1, ".: is a folder; expected one video or sound file"),
+        (["--text-file", "."], 1, ".: is a folder; expected one text file"),
         (["--text", ""], 1, "the transcript is empty"),
         (["--text", "hi", "--start", "3", "--end", "2"], 2, "expected 0 <= start < end"),
         (["--text-file", "nowhere.txt"], 1, "nowhere.txt: there is no such file"),
@@ -129,7 +139,7 @@ def test_what_is_recognised_is_shown_with_the_model_that_did_it(run, capsys, tmp
     stub = ModuleType("transcribe")
     stub.make_transcriber = lambda model, language=None: Recogniser()
     monkeypatch.setitem(sys.modules, "msadg.extraction.transcripts.transcribe", stub)
-    command = ["predict", run, "--video", str(clip), "--start", "0", "--end", "0.4", "--transcribe", "tiny"]
+    command = ["predict", run, "--video", str(clip), "--start", "0:00", "--end", "0.4", "--transcribe", "tiny"]
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "text read, recognised by tiny: this is wonderful" in out
@@ -144,7 +154,7 @@ def verdict_of(**changes: object) -> Verdict:
     fields = {
         "sentiment": "positive", "probabilities": low, "text_only": high, "multimodal": low,
         "modalities": ("text", "video"), "missing": {}, "fallback": None, "num_frames": 9,
-        "modality_shares": {"text": 0.75, "video": 0.25},
+        "modality_shares": {"text": 0.75, "video": -0.25},
         "key_frames": (KeyFrame(0, 3.0, 0.5), KeyFrame(4, 3.8, 0.5)),
         "steps": (DecidingStep("text", 2, 0.6, token="so"), DecidingStep("video", 4, -0.25, start_seconds=3.8)),
         "features": (DecidingFeature("video", "input", 342, 0.9, "motion"),
@@ -165,7 +175,7 @@ def test_a_verdict_is_read_line_by_line():
         "",
         "text read: so good",
         "key frames: 2 of 9 kept, at 3.0, 3.8 s",
-        "what decided it: text 75%, video 25%  (+ speaks for positive, - against)",
+        "what decided it: text +75%, video -25%  (+ speaks for positive, - against)",
         "  text steps: 'so' +60%",
         "  text features (learned): 17 +10%",
         "  video steps: 3.8 s -25%",
@@ -175,7 +185,30 @@ def test_a_verdict_is_read_line_by_line():
 
 
 def test_what_is_missing_is_said_with_its_reason_and_what_was_done():
-    verdict = verdict_of(missing={"video": "no face (face)"}, fallback="average", multimodal=None, key_frames=())
+    verdict = verdict_of(
+        missing={"video": "no face"}, fallback="average", how="the mean over 3 clips", multimodal=None, key_frames=()
+    )
     lines = list(lines_of(verdict))
-    assert "no video: no face (face)" in lines
-    assert "  done without by averaging over what the sources' clips showed there" in lines
+    at = lines.index("no video: no face")
+    assert lines[at + 1] == "  the mean over 3 clips"
+
+
+def test_the_marks_at_a_text_s_ends_are_named_in_words():
+    steps = (DecidingStep("text", 0, 0.5, token="[CLS]"), DecidingStep("text", 3, -0.1, token="[SEP]"))
+    assert "  text steps: start of text +50%, end of text -10%" in list(lines_of(verdict_of(steps=steps)))
+
+
+def test_what_could_not_be_read_is_told_once_on_each_stream(capsys, monkeypatch, tmp_path):
+    from msadg.serving import predictor
+
+    sentence = "video was given but not read: broken"
+    verdict = verdict_of(missing={"video": "broken"}, warnings=(sentence, "far out"), not_read=(sentence,))
+    made = SimpleNamespace(predict=lambda *_, **__: verdict)
+    monkeypatch.setattr(predictor, "Predictor", lambda *_, **__: made)
+    assert main(["predict", str(tmp_path), "--video", "broken.mp4", "--text", "hi"]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"warning: {sentence}\n"
+    assert out.count("broken") == 1 and "no video: broken" in out and "warning: far out" in out
+    assert main(["predict", str(tmp_path), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["warnings"] == [sentence, "far out"] and err == f"warning: {sentence}\n"

@@ -56,7 +56,7 @@ def test_a_step_left_out_takes_away_its_share_of_the_winner_s_log_probability():
     assert {s.token: s.share for s in found.steps} == pytest.approx({t: v / total for t, v in lost.items()})
     assert found.steps[0].token == "bad" and found.steps[0].share < 0
     assert (found.steps[0].start_seconds, found.steps[0].end_seconds) == (2.0, 3.0)
-    assert found.modality_shares == pytest.approx({"text": 1.0})
+    assert found.modality_shares == pytest.approx({"text": -1.0})  # the second step weighs more, and against
 
 
 def test_a_named_feature_is_held_against_the_sources_mean():

@@ -5,10 +5,12 @@ import torch
 from torch.testing import assert_close
 
 from msadg.errors import RunError
+from msadg.methods.build import MethodSpec, build_method
 from msadg.protocols.sources import Sources
 from msadg.serving.scoring import Scorer, plan_for
+from msadg.serving.wording import how_without, not_asked
 from msadg.types import Steps
-from tests.methods.helpers import DIMS, chosen, tiny_batch, tiny_method
+from tests.methods.helpers import DIMS, SETTINGS, chosen, tiny_batch, tiny_method
 
 EMPTY = {m: Steps(torch.zeros(1, 1, dim), torch.zeros(1, 1, dtype=torch.bool)) for m, dim in DIMS.items()}
 
@@ -85,3 +87,30 @@ def test_a_method_that_is_not_trained_by_gradient_never_saw_dropout():
 def test_a_run_that_kept_nothing_of_its_sources_says_so():
     with pytest.raises(RunError, match=r"no video, which this run reads.*--resume adds that"):
         planned(tiny_method("erm"), {"text"})
+
+
+def of_three(name: str, **settings: object):
+    """A method that reads text, audio and video."""
+    return build_method(MethodSpec(name=name, settings={**SETTINGS[name], **settings}), {**DIMS, "audio": 5}, 0)
+
+
+def test_where_two_modalities_are_missing_after_dropout_it_is_said_why_averaging_is_used():
+    method = of_three("erm", modalities=["video", "text", "audio"])
+    sources = background()
+    sources.background["audio"] = sources.background["video"]
+    plan = planned(method, {"text"}, has_dropout=True, sources=sources)
+    assert (plan.fallback, plan.missing) == ("average", ("audio", "video"))
+    assert how_without(plan, 3, has_dropout=True) == (
+        "the verdict is the mean over 3 clips of the sources, whose audio and video stood in for what is missing; "
+        "in training, clips lost one modality and never two, so the run has not learned to go without both"
+    )
+    assert "never two" not in how_without(plan, 3, has_dropout=False)
+
+
+def test_a_modality_that_a_stage_cannot_use_names_the_one_it_needs():
+    method = of_three("s2lif", order="text>audio>video")
+    plan = planned(method, {"text", "video"})
+    assert (plan.fallback, plan.read) == ("stage", ("text",))
+    assert list(not_asked(("text", "video"), plan.read, ("audio",))) == [
+        "video was given but not used: this run reads it only together with audio, which this clip lacks"
+    ]

@@ -99,7 +99,8 @@ def _store_with_clips(folder: Path) -> Store:
 def _figures(summary: StoreSummary) -> Iterator[str]:
     state = "complete" if summary.is_complete else "NOT complete: being written, or stopped; `msadg extract` goes on"
     yield f"{summary.path}: {state}"
-    yield f"{summary.modality} features of {summary.extractor}, version {summary.version}; digest {summary.digest[:12]}"
+    made_by = f"{summary.extractor}, version {summary.version}"
+    yield f"{summary.modality} features of {made_by}; settings digest {summary.digest[:12]}"
     yield f"{summary.dim} features a step, {summary.dtype}; marks: {', '.join(summary.marks) or 'none'}"
     if summary.settings:
         yield "settings"

@@ -7,6 +7,7 @@
 
 Any of the modalities that the run reads will do. What is missing is named, and how the run does without it: by its
 own stage before that modality, as in training with modality dropout, or by averaging over what its sources showed.
+A file that was given and cannot be read is told of on standard error; the verdict is then from the rest.
 The run's folder is enough: its corpora and stores need not be here.
 """
 
@@ -27,11 +28,8 @@ if TYPE_CHECKING:
     from msadg.types import Word
 
 BAR_WIDTH = 20
-HOW = {
-    "stage": "by the method's own earlier stage, which never reads it",
-    "dropout": "as in training, where clips lost a modality at random",
-    "average": "by averaging over what the sources' clips showed there",
-}
+SPECIAL_TOKENS = {"[CLS]": "start of text", "<s>": "start of text", "[SEP]": "end of text", "</s>": "end of text"}
+"""What an encoder sets before and after the words."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument("--text-file", type=Path, metavar="FILE", help="what is said, as a UTF-8 file")
     text.add_argument("--transcribe", metavar="MODEL", help="recognise what is said: a Hugging Face speech model")
     clip.add_argument("--language", help="with --transcribe: what is spoken, such as en (default: the model decides)")
-    clip.add_argument("--start", type=float, metavar="SECONDS", help="where the clip starts in the file")
-    clip.add_argument("--end", type=float, metavar="SECONDS", help="where it ends")
+    clip.add_argument("--start", metavar="TIME", help="where the clip starts in the file: seconds, 1:30 or 0:01:30.5")
+    clip.add_argument("--end", metavar="TIME", help="where it ends")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where the method runs (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
@@ -56,17 +54,24 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.language and not arguments.transcribe:
         raise UsageError("--language goes with --transcribe")
     from msadg.serving.predictor import Predictor
+    from msadg.serving.times import seconds_of
 
+    start, end = (
+        None if said is None else seconds_of(said, option)
+        for said, option in ((arguments.start, "--start"), (arguments.end, "--end"))
+    )
     predictor = Predictor(arguments.run_folder, device=arguments.device)  # before minutes go into recognising speech
-    text, words = _transcript(arguments)
+    text, words = _transcript(arguments, start, end)
     verdict = predictor.predict(
         arguments.video,
         text=text,
         audio=arguments.audio,
-        start_seconds=arguments.start,
-        end_seconds=arguments.end,
+        start_seconds=start,
+        end_seconds=end,
         words=words,
     )
+    for sentence in verdict.not_read:
+        print(f"warning: {sentence}", file=sys.stderr)
     is_utf8 = "utf" in (sys.stdout.encoding or "").lower()
     if arguments.json:
         said = verdict.to_dict() | {"run": str(arguments.run_folder), "transcribed_by": arguments.transcribe}
@@ -77,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _transcript(arguments: argparse.Namespace) -> tuple[str | None, Sequence[Word]]:
+def _transcript(
+    arguments: argparse.Namespace, start: float | None, end: float | None
+) -> tuple[str | None, Sequence[Word]]:
     if arguments.text_file:
         return _text_of(arguments.text_file), ()
     if arguments.text == "-":
@@ -87,9 +94,7 @@ def _transcript(arguments: argparse.Namespace) -> tuple[str | None, Sequence[Wor
     from msadg.extraction.transcripts.transcribe import make_transcriber
     from msadg.serving.inputs import clips_of
 
-    clips = clips_of(
-        video=arguments.video, audio=arguments.audio, start_seconds=arguments.start, end_seconds=arguments.end
-    )
+    clips = clips_of(video=arguments.video, audio=arguments.audio, start_seconds=start, end_seconds=end)
     if "audio" not in clips:
         raise UsageError("--transcribe needs sound: give --video or --audio")
     transcript = make_transcriber(arguments.transcribe, arguments.language).transcribe(clips["audio"])
@@ -97,6 +102,8 @@ def _transcript(arguments: argparse.Namespace) -> tuple[str | None, Sequence[Wor
 
 
 def _text_of(path: Path) -> str:
+    if path.is_dir():
+        raise MediaError("transcript", f"{path}: is a folder; expected one text file")
     if not path.is_file():
         raise MediaError("transcript", f"{path}: there is no such file")
     return decoded(path.read_bytes(), path)
@@ -127,17 +134,21 @@ def lines_of(verdict: Verdict, *, bar: str = "#", transcribed_by: str | None = N
         yield f"text read{by}: {_shortened(verdict.text)}"
     for modality, why in verdict.missing.items():
         yield f"no {modality}: {why}"
-    if verdict.fallback:
-        yield f"  done without {HOW[verdict.fallback]}"
+    if verdict.how:
+        yield f"  {verdict.how}"
     if verdict.key_frames:
         times = ["?" if frame.seconds is None else f"{frame.seconds:.1f}" for frame in verdict.key_frames]
         yield f"key frames: {len(times)} of {verdict.num_frames} kept, at {_listed(times)} s"
     yield from _what_decided(verdict)
     for sentence in verdict.warnings:
-        yield f"warning: {sentence}"
+        if sentence not in verdict.not_read:  # told of above, and on standard error
+            yield f"warning: {sentence}"
 
 
 def _probabilities(verdict: Verdict, bar: str) -> Iterator[str]:
+    if verdict.probabilities is None:
+        yield from _polarity(verdict)
+        return
     both = verdict.text_only is not None and verdict.multimodal is not None
     heads = {"multimodal" if both else "probability": verdict.probabilities}
     if both and verdict.text_only is not None:
@@ -149,6 +160,13 @@ def _probabilities(verdict: Verdict, bar: str) -> Iterator[str]:
     yield ""
 
 
+def _polarity(verdict: Verdict) -> Iterator[str]:
+    alone = verdict.text_only_polarity if len(verdict.modalities) > 1 else None
+    beside = "" if alone is None else f"; of the text alone {alone:+.2f}"
+    yield f"polarity {verdict.polarity:+.2f} (from -3, negative, to 3, positive){beside}"
+    yield ""
+
+
 def _cell(column: Mapping[str, float], sentiment: str, bar: str) -> str:
     return f"{column[sentiment]:.2f} {bar * round(column[sentiment] * BAR_WIDTH)}"
 
@@ -156,8 +174,11 @@ def _cell(column: Mapping[str, float], sentiment: str, bar: str) -> str:
 def _what_decided(verdict: Verdict) -> Iterator[str]:
     if not verdict.modality_shares:
         return
-    shares = ", ".join(f"{modality} {share:.0%}" for modality, share in verdict.modality_shares.items())
-    yield f"what decided it: {shares}  (+ speaks for {verdict.sentiment}, - against)"
+    shares = ", ".join(f"{modality} {share:+.0%}" for modality, share in verdict.modality_shares.items())
+    meaning = f"+ speaks for {verdict.sentiment}, - against"
+    if verdict.probabilities is None:
+        meaning = "+ raises the polarity, - lowers it"
+    yield f"what decided it: {shares}  ({meaning})"
     for modality in verdict.modalities:
         steps = [_step(step) for step in verdict.steps if step.modality == modality]
         if steps:
@@ -172,7 +193,8 @@ def _step(step: DecidingStep) -> str:
     at = "" if step.start_seconds is None else f"{step.start_seconds:.1f} s"
     if step.token is None:
         return f"{at or f'step {step.step}'} {step.share:+.0%}"
-    return f"{step.token!r}{f' ({at})' if at else ''} {step.share:+.0%}"
+    token = SPECIAL_TOKENS.get(step.token) or repr(step.token)
+    return f"{token}{f' ({at})' if at else ''} {step.share:+.0%}"
 
 
 def _feature(feature: DecidingFeature) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msadg.errors import MediaError, UsageError
+from msadg.serving.times import check_order
 from msadg.types import Clip, Word
 
 NOT_GIVEN = {"text": "no text was given", "audio": "no sound and no video was given", "video": "no video was given"}
@@ -25,11 +26,10 @@ def clips_of(
 
     Raises:
         UsageError: times that cannot be, or times without a file.
-        MediaError: a file is not there.
+        MediaError: a file is not there, or is a folder.
     """
     start, end = (None if at is None else float(at) for at in (start_seconds, end_seconds))
-    if (start is not None and not start >= 0) or (end is not None and not end > (start or 0.0)):
-        raise UsageError(f"the clip would last from {start or 0.0} s to {end} s; expected 0 <= start < end")
+    check_order(start, end)
     if video is None and audio is None and not (start is None and end is None):
         raise UsageError("a start or end was given, but no file in which they would be; give the video or the sound")
     if text is None and words:
@@ -38,6 +38,8 @@ def clips_of(
     for modality, path in (("audio", audio or video), ("video", video)):
         if path is None:
             continue
+        if Path(path).is_dir():
+            raise MediaError("open", f"{path}: is a folder; expected one video or sound file")
         if not Path(path).is_file():
             raise MediaError("open", f"{path}: there is no such file")
         clips[modality] = Clip(clip_id=Path(path).stem, clip_path=str(path), start_seconds=start, end_seconds=end)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
+from msadg.corpora.labels import sentiment_of_polarity
 from msadg.errors import MediaError, RunError, UsageError
 from msadg.extraction.extractor import Loss
 from msadg.protocols.run import load_run, source_clips
@@ -18,8 +20,20 @@ from msadg.serving.inputs import NOT_GIVEN, clips_of
 from msadg.serving.reasons import reasons_for, seconds
 from msadg.serving.scoring import Plan, Scorer, plan_for
 from msadg.serving.shift import shift_of, shift_warning
+from msadg.serving.times import check_within
 from msadg.serving.verdict import KeyFrame, Shift, Verdict
+from msadg.serving.wording import given_by_hand, how_without, listed, not_asked, not_read, nothing_to_read
 from msadg.types import MODALITIES, SENTIMENTS, Clip, Prediction, Steps, Word
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run says of some of a clip's modalities: of classes, their probabilities; else a polarity."""
+
+    winner: int
+    """Index of the sentiment."""
+    probabilities: dict[str, float] | None
+    polarity: float | None
 
 
 class Predictor:
@@ -77,7 +91,8 @@ class Predictor:
 
         Raises:
             UsageError: nothing was given that the run reads, or times that cannot be.
-            MediaError: a file is not there, or nothing of what was given can be read; says why of each.
+            MediaError: a file is not there, the clip would begin after its end, or nothing of what was given can be
+                read; says why of each.
             RunError: an extractor here makes other features than the run learned from.
         """
         clips = clips_of(
@@ -88,44 +103,50 @@ class Predictor:
             end_seconds=end_seconds,
             words=words,
         )
+        files = dict.fromkeys(clip.clip_path for clip in clips.values() if clip.clip_path is not None)
+        clip = next((clip for clip in clips.values() if clip.clip_path is not None), None)
+        cut = [] if clip is None else [check_within(path, clip.start_seconds, clip.end_seconds) for path in files]
         observed, missing = self._observe(clips)
         self._check_anything(observed, missing, clips)
-        unread = self._unread(clips, is_sound_of_video=audio is None)
         with num_threads(self.experiment.training.threads):  # to the bits that scoring the run gives
-            return self._verdict(clips, observed, missing, unread)
+            return self._verdict(clips, observed, missing, [sentence for sentence in cut if sentence])
 
     def _verdict(
         self,
         clips: Mapping[str, Clip],
         observed: Mapping[str, Observed],
         missing: Mapping[str, Loss],
-        unread: Sequence[str],
+        cut: Sequence[str],
     ) -> Verdict:
         plan = self._plan(observed)
         scorer = self._scorer(plan)
         read = {modality: observed[modality] for modality in plan.read}
         steps = {modality: seen.steps for modality, seen in read.items()}
-        probabilities = scorer.probabilities(steps)[0]
-        winner = int(probabilities.argmax())
+        said = self._said(scorer, steps)
         names = {m: feature_names(self.maker.extractor(m)) for m in read}
-        reasons = reasons_for(scorer, read, winner, self.sources, names)
+        unread = tuple(not_read(clips, missing))
+        reasons = reasons_for(scorer, read, said.winner, self.sources, names)
         shift = self._shift(read)
-        said = _by_sentiment(probabilities)
+        text_only = said if plan.read == ("text",) else self._text_only(observed)
         return Verdict(
-            sentiment=SENTIMENTS[winner],
-            probabilities=said,
-            text_only=said if plan.read == ("text",) else self._text_only(observed),
-            multimodal=said if len(plan.read) > 1 else None,
+            sentiment=SENTIMENTS[said.winner],
+            probabilities=said.probabilities,
+            text_only=text_only.probabilities if text_only else None,
+            multimodal=said.probabilities if len(plan.read) > 1 else None,
+            polarity=said.polarity,
+            text_only_polarity=text_only.polarity if text_only else None,
             modalities=tuple(modality for modality in MODALITIES if modality in plan.read),
-            missing={modality: _told(loss) for modality, loss in missing.items()},
+            missing={modality: loss.reason for modality, loss in missing.items()},
             fallback=plan.fallback,
+            how=how_without(plan, scorer.num_fillings, has_dropout=self._has_dropout),
             modality_shares=reasons.modality_shares,
             num_frames=int(read["video"].steps.valid.sum()) if "video" in read else 0,
             key_frames=_key_frames(scorer.predict(steps), read.get("video")),
             steps=reasons.steps,
             features=reasons.features,
             shift=shift,
-            warnings=tuple(self._warnings(plan, observed, unread, shift)),
+            warnings=(*unread, *cut, *self._warnings(plan, clips, observed, missing, shift)),
+            not_read=unread,
             text=clips["text"].text if "text" in read else "",
             sources=self._domains(),
             method=self.method.name,
@@ -153,23 +174,26 @@ class Predictor:
     ) -> None:
         if observed or not self.method.modalities:
             return
-        whys = "; ".join(f"{modality}: {_told(loss)}" for modality, loss in missing.items())
+        whys = "; ".join(f"{modality}: {loss.reason}" for modality, loss in missing.items())
         tried = [loss for modality, loss in missing.items() if loss.stage not in ("input", "simulated")]
         if tried:
             raise MediaError(tried[0].stage, f"nothing of the clip can be read: {whys}")
-        given = f"given was {', '.join(clips)}" if clips else "nothing was given"
-        raise UsageError(f"this run reads {', '.join(self.method.modalities)}, and {given}: {whys}")
+        simulated = [modality for modality, loss in missing.items() if loss.stage == "simulated"]
+        raise UsageError(nothing_to_read(self.method.modalities, simulated, given_by_hand(clips)))
 
-    def _unread(self, clips: Mapping[str, Clip], *, is_sound_of_video: bool) -> list[str]:
+    def _not_for_this_run(self, clips: Mapping[str, Clip]) -> list[str]:
         """What was given and is read in no way by this run."""
-        read = set(self.method.modalities)
-        if is_sound_of_video:  # Nobody gave the sound for itself; where it is read, the video is.
-            read |= {"audio", "video"} if "audio" in read else {"audio"}
-        return [modality for modality in clips if modality not in read]
+        given, read = given_by_hand(clips), set(self.method.modalities)
+        if "audio" in read and "audio" in clips and "audio" not in given:
+            read.add("video")  # for its sound
+        return [modality for modality in given if modality not in read]
+
+    @property
+    def _has_dropout(self) -> bool:
+        return self.experiment.training.modality_dropout > 0
 
     def _plan(self, present: Mapping[str, Observed]) -> Plan:
-        has_dropout = self.experiment.training.modality_dropout > 0
-        return plan_for(self.method, present.keys(), has_dropout=has_dropout, sources=self.sources)
+        return plan_for(self.method, present.keys(), has_dropout=self._has_dropout, sources=self.sources)
 
     def _scorer(self, plan: Plan) -> Scorer:
         return Scorer(self.method, plan, self.sources, self._empty, self.device)
@@ -185,7 +209,15 @@ class Predictor:
             empty[modality] = Steps(values, torch.zeros(1, 1, dtype=torch.bool))
         return empty
 
-    def _text_only(self, observed: Mapping[str, Observed]) -> dict[str, float] | None:
+    def _said(self, scorer: Scorer, steps: Mapping[str, Steps]) -> Said:
+        if self.method.task.is_regression:
+            polarity = float(scorer.polarity(steps)[0])
+            return Said(sentiment_of_polarity(polarity, self.experiment.data.labels), None, polarity)
+        probabilities = scorer.probabilities(steps)[0]
+        by_sentiment = dict(zip(SENTIMENTS, probabilities.tolist(), strict=True))
+        return Said(int(probabilities.argmax()), by_sentiment, None)
+
+    def _text_only(self, observed: Mapping[str, Observed]) -> Said | None:
         """What the run says where the text is all there is; None where it cannot say."""
         if "text" not in observed:
             return None
@@ -195,7 +227,7 @@ class Predictor:
             return None
         if plan.read != ("text",):
             return None
-        return _by_sentiment(self._scorer(plan).probabilities({"text": observed["text"].steps})[0])
+        return self._said(self._scorer(plan), {"text": observed["text"].steps})
 
     def _shift(self, read: Mapping[str, Observed]) -> dict[str, Shift]:
         known = self.sources.modalities if self.sources else {}
@@ -203,16 +235,20 @@ class Predictor:
         return {modality: shift for modality, shift in shifts.items() if shift is not None}
 
     def _warnings(
-        self, plan: Plan, observed: Mapping[str, Observed], unread: Sequence[str], shift: Mapping[str, Shift]
+        self,
+        plan: Plan,
+        clips: Mapping[str, Clip],
+        observed: Mapping[str, Observed],
+        missing: Mapping[str, Loss],
+        shift: Mapping[str, Shift],
     ) -> Iterator[str]:
-        for modality in unread:
-            yield f"{modality} was given, but this run reads {' and '.join(self.method.modalities) or 'nothing'} only"
-        for modality in self.method.modalities:
-            if self.maker.is_simulated(modality):
+        for modality in self._not_for_this_run(clips):
+            yield f"{modality} was given, but this run reads {listed(self.method.modalities or ['nothing'])} only"
+        for modality, loss in missing.items():
+            if loss.stage == "simulated":
                 yield f"{modality} was simulated in training, so the run cannot read it from a clip"
+        yield from not_asked(tuple(observed), plan.read, missing)
         for modality, seen in observed.items():
-            if modality not in plan.read:
-                yield f"{modality} was given but not read: this method reads it after what is missing"
             if seen.is_cut:
                 kept = seen.steps.valid.shape[1]
                 yield f"{modality} is longer than the run reads: the steps after the first {kept} were left out"
@@ -222,14 +258,6 @@ class Predictor:
 
     def _domains(self) -> tuple[str, ...]:
         return tuple(domain.partition("=")[0] for domain in self.experiment.domains.source_domains)
-
-
-def _told(loss: Loss) -> str:
-    return loss.reason if loss.stage in ("input", "simulated") else f"{loss.reason} ({loss.stage})"
-
-
-def _by_sentiment(probabilities: torch.Tensor) -> dict[str, float]:
-    return dict(zip(SENTIMENTS, probabilities.tolist(), strict=True))
 
 
 def _key_frames(prediction: Prediction, video: Observed | None) -> tuple[KeyFrame, ...]:

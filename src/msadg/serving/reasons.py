@@ -3,7 +3,7 @@
 A method whose logits are a sum over steps and features says so itself (``Method.evidence``): a share is then what a
 term adds to the winning class beyond what it adds to the classes on average. For any other method a step is left out,
 and its share is what the winning class's log-probability loses. Input features that have names are held against the
-sources' mean in the same way.
+sources' mean in the same way. In a regression, a share is what a term adds to the polarity, or what that loses without.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def reasons_for(
         features += _named_features(scorer, steps, winner, sources, names)
     deciding = [step for modality, share in by_step.items() for step in _weightiest_steps(modality, share, observed)]
     return Reasons(
-        {modality: float(share.abs().sum()) for modality, share in by_step.items()},
+        {modality: math.copysign(float(share.abs().sum()), float(share.sum())) for modality, share in by_step.items()},
         tuple(sorted(deciding, key=lambda step: -abs(step.share))),
         tuple(sorted(features, key=lambda feature: -abs(feature.share))),
     )
@@ -85,12 +85,14 @@ def linear_evidence(
     if parts is None:
         return None
     first = {modality: parts[modality][0].double().cpu() for modality in steps}
+    if scorer.method.task.is_regression:
+        return {modality: part[..., 0] for modality, part in first.items()}
     return {modality: part[..., winner] - part.mean(dim=-1) for modality, part in first.items()}
 
 
 def occluded_steps(scorer: Scorer, steps: Mapping[str, Steps], winner: int) -> dict[str, Float[Tensor, " time"]]:
     """What the winning class's log-probability loses without each step; shared evenly within a piece."""
-    whole = scorer.probabilities(steps).clamp_min(1e-300).log()[0, winner]
+    whole = scorer.support(steps, winner)[0]
     lost = {}
     for modality, own in steps.items():
         places = torch.nonzero(own.valid[0])[:, 0]
@@ -112,7 +114,7 @@ def _with_variants(
     """Log-probability of the winner for variants of one modality, the others as they are."""
     num = len(variants.valid)
     rest = {m: Steps(s.values.expand(num, -1, -1), s.valid.expand(num, -1)) for m, s in steps.items()}
-    return scorer.probabilities({**rest, modality: variants}).clamp_min(1e-300).log()[:, winner]
+    return scorer.support({**rest, modality: variants}, winner)
 
 
 def _shares(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -177,7 +179,7 @@ def _named_features(
     names: Mapping[str, Mapping[str, slice]],
 ) -> list[DecidingFeature]:
     """What the winning class's log-probability loses where a named feature takes the sources' mean."""
-    whole = scorer.probabilities(steps).clamp_min(1e-300).log()[0, winner]
+    whole = scorer.support(steps, winner)[0]
     lost: dict[str, Tensor] = {}
     for modality in steps:
         distance = sources.modalities[modality].distance

@@ -15,10 +15,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from msadg.errors import RunError
-from msadg.methods.method import NUM_CLASSES, ClosedForm, Method
+from msadg.methods.method import ClosedForm, Method
 from msadg.protocols.sources import Sources
 from msadg.serving.verdict import Fallback
-from msadg.types import Batch, Prediction, Steps
+from msadg.types import MODALITIES, Batch, Prediction, Steps
 
 MOST_ROWS = 256
 """Clips that are scored at once."""
@@ -42,11 +42,14 @@ def plan_for(method: Method, present: Collection[str], *, has_dropout: bool, sou
     Raises:
         RunError: something is missing that this run knows no way to do without.
     """
-    missing = tuple(modality for modality in method.modalities if modality not in present)
+    reads = [modality for modality in MODALITIES if modality in method.modalities]
+    missing = tuple(modality for modality in reads if modality not in present)
     output = method.output_for(present)
     if output is not None:
-        return Plan(output, method.read_by(output), (), "stage" if missing else None)
-    read = tuple(modality for modality in method.modalities if modality in present)
+        decide = method.read_by(output)
+        read = tuple(modality for modality in reads if modality in decide)
+        return Plan(output, read, (), "stage" if missing else None)
+    read = tuple(modality for modality in reads if modality in present)
     if has_dropout and len(missing) == 1 and not isinstance(method, ClosedForm):
         return Plan("logits", read, missing, "dropout")
     if sources is None or not len(_shown(sources, missing)):
@@ -117,9 +120,22 @@ class Scorer:
         prediction: Prediction = self.method(self.batch(steps))
         return prediction
 
-    @torch.no_grad()
     def probabilities(self, steps: Mapping[str, Steps]) -> Float[Tensor, "variant sentiment"]:
         """Of each variant, averaged over the fillings; in double precision."""
+        return self._averaged(steps)
+
+    def polarity(self, steps: Mapping[str, Steps]) -> Float[Tensor, " variant"]:
+        """That a regression predicts of each variant, averaged alike."""
+        return self._averaged(steps)[:, 0]
+
+    def support(self, steps: Mapping[str, Steps], winner: int) -> Float[Tensor, " variant"]:
+        """The winning class's log-probability; in a regression, the polarity."""
+        if self.method.task.is_regression:
+            return self.polarity(steps)
+        return self.probabilities(steps).clamp_min(1e-300).log()[:, winner]
+
+    @torch.no_grad()
+    def _averaged(self, steps: Mapping[str, Steps]) -> Float[Tensor, "variant output"]:
         num_variants = max((len(s.valid) for s in steps.values()), default=1)
         at_once = max(MOST_ROWS // self.num_fillings, 1)
         rows = []
@@ -128,8 +144,8 @@ class Scorer:
             part = {modality: Steps(s.values[chunk], s.valid[chunk]) for modality, s in steps.items()}
             prediction = self.method(self.batch(part))
             logits = prediction.logits if self.plan.output == "logits" else prediction.auxiliary[self.plan.output]
-            each = logits.double().softmax(dim=-1).cpu()
-            rows.append(each.reshape(-1, self.num_fillings, NUM_CLASSES).mean(dim=1))
+            each = logits.double() if self.method.task.is_regression else logits.double().softmax(dim=-1)
+            rows.append(each.cpu().reshape(-1, self.num_fillings, each.shape[-1]).mean(dim=1))
         return torch.cat(rows)
 
 

@@ -31,8 +31,8 @@ class DecidingStep:
     modality: str
     step: int
     share: float
-    """Of all that speaks for or against the verdict; above 0 it speaks for it. Over all steps of all modalities, the
-    sizes sum to 1."""
+    """Of all that speaks for or against the verdict; above 0 it speaks for it (of a polarity: raises it). Over all
+    steps of all modalities, the sizes sum to 1."""
     token: str | None = None
     """Text: the token as the encoder's vocabulary writes it."""
     start_seconds: float | None = None
@@ -64,7 +64,10 @@ class Shift:
     quantiles: Mapping[str, float]
     """Of the same distance over the sources' dev clips: share of them that lies nearer -> distance."""
     beyond: float | None
-    """The largest of those shares that the clip lies beyond; None where it lies among the nearer half."""
+    """The largest of those shares that the clip lies beyond; 1.0 where it lies further than each dev clip and these are
+    too few for more to be said; None where it lies among the nearer half."""
+    num_dev_clips: int | None = None
+    """That the quantiles are of; None for a run from before that was kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +75,9 @@ class Verdict:
     """What a run says of one clip."""
 
     sentiment: str
-    probabilities: Mapping[str, float]
-    """By sentiment; the verdict."""
+    """The likeliest; of a run that predicts polarity, what that is read as."""
+    probabilities: Mapping[str, float] | None
+    """By sentiment; the verdict. None for a run that predicts polarity."""
     text_only: Mapping[str, float] | None
     """What the run says of the text alone; None without text, or for a run that does not read it."""
     multimodal: Mapping[str, float] | None
@@ -84,8 +88,11 @@ class Verdict:
     """Modality that the run reads and this clip lacks -> why."""
     fallback: Fallback | None
     """How what is missing was done without; None where nothing is."""
+    how: str = ""
+    """The same in a sentence."""
     modality_shares: Mapping[str, float]
-    """Of each modality read in all that speaks for or against the verdict; they sum to 1."""
+    """Of each modality read in all that speaks for or against the verdict; above 0 it speaks for it on the whole (of a
+    polarity: raises it). The sizes sum to 1."""
     num_frames: int
     """Frames in which the speaker was seen."""
     key_frames: tuple[KeyFrame, ...]
@@ -98,11 +105,18 @@ class Verdict:
     """By modality, where the run knows what its sources looked like."""
     warnings: tuple[str, ...]
     """Sentences on why the verdict may be worth less than it seems."""
+    not_read: tuple[str, ...] = ()
+    """Those of the warnings that tell of something that was given and could not be read."""
     text: str
     """The transcript that was read; empty where there is none."""
     sources: tuple[str, ...]
     """The domains that the run was trained on."""
     method: str
+
+    polarity: float | None = None
+    """The verdict of a run that predicts polarity: in [-3, 3], or a little beyond."""
+    text_only_polarity: float | None = None
+    """What such a run says of the text alone."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is not a number is None."""
