@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from msadg.batches.column import Column, joined_columns
 from msadg.errors import FeatureError, MsadgWarning
 from msadg.store.reader import Store
-from msadg.types import MODALITIES, Batch, Utterance
+from msadg.types import MODALITIES, Batch, LabelReading, Utterance
 
 
 class ClipSet:
@@ -29,6 +29,7 @@ class ClipSet:
         domain_index: of the domain among the source domains; -1 for a target.
         max_steps: longest sequence, for every modality or by modality; text loses its end (the encoder's closing
             token with it), audio and video are thinned evenly.
+        labels: how the corpus read polarity as a sentiment; a predicted polarity is read alike.
 
     Raises:
         FeatureError: no store, a modality that is not known, or not one clip with features.
@@ -42,6 +43,7 @@ class ClipSet:
         domain_index: int = -1,
         *,
         max_steps: Mapping[str, int] | int | None = None,
+        labels: LabelReading = "round",
     ) -> None:
         if not stores or not set(stores) <= set(MODALITIES):
             raise FeatureError(
@@ -57,6 +59,7 @@ class ClipSet:
         chosen = [utterances[at] for at in kept]
         _tell_of_cuts(domain, columns)
         self.domain = domain
+        self.labels: LabelReading = labels
         self.columns = {modality: column.chosen(kept) for modality, column in columns.items()}
         self.clip_ids = tuple(utterance.clip_id for utterance in chosen)
         self.video_ids = tuple(utterance.video_id for utterance in chosen)
@@ -120,6 +123,7 @@ def joined(clip_sets: Sequence[ClipSet]) -> ClipSet:
             )
     whole = ClipSet.__new__(ClipSet)
     whole.domain = "+".join(clip_set.domain for clip_set in clip_sets)
+    whole.labels = head.labels
     whole.columns = {
         modality: joined_columns([clip_set.columns[modality] for clip_set in clip_sets]) for modality in head.columns
     }

@@ -14,7 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("results", type=Path, help="folder that `msadg train` or `msadg benchmark` wrote")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="where to write (RESULTS/report)")
     parser.add_argument(
-        "--metric", nargs="+", default=["f1_macro", "accuracy"], help="tables to make, the first is printed"
+        "--metric",
+        nargs="+",
+        help="tables to make, the first is printed (default: f1_macro accuracy; of regressions mae corr acc2_has0 "
+        "acc2_non0 acc7 f1_macro)",
     )
     parser.add_argument("--format", nargs="+", choices=("md", "csv", "tex"), default=["md", "csv", "tex"])
     parser.add_argument("--against", metavar="ROW", help="mark what differs from this row (paired bootstrap)")

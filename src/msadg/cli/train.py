@@ -85,13 +85,32 @@ def _folder_name(method: str, sources: tuple[str, ...], seed: int) -> str:
     return f"{method}-{'+'.join(s.partition('=')[0] for s in sources)}-{seed}".replace("/", "--").replace(" ", "_")
 
 
+HEADS = {
+    "f1_macro": "macro-F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "ece": "ECE",
+}
+REGRESSION_HEADS = {
+    "mae": "MAE",
+    "corr": "r",
+    "acc2_has0": "Acc-2 has0",
+    "acc2_non0": "Acc-2 non0",
+    "acc7": "Acc-7",
+    "f1_macro": "macro-F1",
+}
+
+
 def scores_of(record: Record) -> str:
-    """The headline scores of a record as a plain table."""
-    lines = [f"{'domain':<24} {'role':<7} {'macro-F1':>8} {'accuracy':>8} {'balanced':>8} {'ECE':>6}"]
+    """The headline scores of a record as a plain table; a dash where a domain has no such score."""
+    heads = REGRESSION_HEADS if record.settings.get("task") == "regression" else HEADS
+    widths = {metric: max(len(head), 6) for metric, head in heads.items()}
+    lines = [f"{'domain':<24} {'role':<7} " + " ".join(f"{head:>{widths[m]}}" for m, head in heads.items())]
     for domain, metrics in record.metrics.items():
         role = "source" if domain in record.source_domains else "target"
-        values = "{f1_macro:>8.3f} {accuracy:>8.3f} {balanced_accuracy:>8.3f} {ece:>6.3f}".format(**metrics)
-        lines.append(f"{domain:<24} {role:<7} {values}")
+        values = (f"{metrics[m]:.3f}" if m in metrics and not math.isnan(metrics[m]) else "-" for m in heads)
+        cells = " ".join(f"{value:>{width}}" for value, width in zip(values, widths.values(), strict=True))
+        lines.append(f"{domain:<24} {role:<7} {cells}")
     keep = record.extra.get("keep_ratio") or {}
     if keep:
         lines.append("features kept: " + ", ".join(f"{modality} {ratio:.0%}" for modality, ratio in keep.items()))
