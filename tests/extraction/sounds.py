@@ -32,3 +32,12 @@ def extract_from(monkeypatch, extractor, samples, *, start_seconds=0.0, sample_r
     sound = Sound(np.asarray(samples, np.float32), sample_rate_hz, start_seconds)
     monkeypatch.setattr(windows, "read_sound", lambda *_, **__: sound)
     return extractor.features_of(Clip(clip_id="mine/1", clip_path="some.mp4"))
+
+
+def tiny_wav2vec2_config(**changes):
+    """A wav2vec 2.0 of width 8 with the published strides; imported late, for transformers takes seconds."""
+    from transformers import Wav2Vec2Config
+
+    tiny = {"hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 16, "conv_dim": [8] * 7}
+    positions = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    return Wav2Vec2Config(**tiny, **positions, feat_extract_norm="layer", **changes)

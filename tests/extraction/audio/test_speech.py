@@ -12,7 +12,7 @@ from msadg.errors import FeatureError
 from msadg.extraction.audio.speech import SpeechConfig, SpeechEncoder
 from msadg.extraction.catalog import make_extractor
 from msadg.types import Clip
-from tests.extraction.sounds import RATE_HZ, extract_from, tone
+from tests.extraction.sounds import RATE_HZ, extract_from, tiny_wav2vec2_config, tone
 from tests.media import write_clip
 
 WIDTH, STRIDE = 400, 320  # of wav2vec 2.0: 25 ms every 20 ms at 16 kHz
@@ -21,20 +21,10 @@ WIDTH, STRIDE = 400, 320  # of wav2vec 2.0: 25 ms every 20 ms at 16 kHz
 @pytest.fixture(scope="module")
 def tiny_wav2vec2(tmp_path_factory):
     """A wav2vec 2.0 of width 8 with random weights and the published strides, as files."""
-    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+    from transformers import Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
     folder = tmp_path_factory.mktemp("models") / "tiny-wav2vec2"
-    config = Wav2Vec2Config(
-        vocab_size=8,
-        hidden_size=8,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=[8] * 7,
-        feat_extract_norm="layer",
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-    )
+    config = tiny_wav2vec2_config(vocab_size=8, num_hidden_layers=2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         Wav2Vec2Model(config).save_pretrained(folder)

@@ -14,7 +14,7 @@ from msadg.extraction.audio import windows
 from msadg.extraction.media.sound import Sound
 from msadg.extraction.transcripts.transcribe import Transcriber, make_transcriber
 from msadg.types import Clip, Word
-from tests.extraction.sounds import RATE_HZ
+from tests.extraction.sounds import RATE_HZ, tiny_wav2vec2_config
 from tests.media import write_clip
 
 CLIP = Clip(clip_id="mine/1", clip_path="some.mp4")
@@ -41,24 +41,14 @@ def hear(monkeypatch):
 @pytest.fixture(scope="module")
 def tiny_ctc(tmp_path_factory):
     """A wav2vec 2.0 recogniser of width 8 with random weights, that spells with seven letters."""
-    from transformers import Wav2Vec2Config, Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
+    from transformers import Wav2Vec2CTCTokenizer, Wav2Vec2FeatureExtractor, Wav2Vec2ForCTC
 
     folder = tmp_path_factory.mktemp("models") / "tiny-ctc"
     folder.mkdir()
     (folder / "vocab.json").write_text(json.dumps({letter: at for at, letter in enumerate(LETTERS)}))
     Wav2Vec2CTCTokenizer(str(folder / "vocab.json")).save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=False).save_pretrained(folder)
-    config = Wav2Vec2Config(
-        vocab_size=len(LETTERS),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        conv_dim=[8] * 7,
-        feat_extract_norm="layer",
-        num_conv_pos_embeddings=4,
-        num_conv_pos_embedding_groups=2,
-    )
+    config = tiny_wav2vec2_config(vocab_size=len(LETTERS), num_hidden_layers=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = Wav2Vec2ForCTC(config)
