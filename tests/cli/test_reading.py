@@ -16,7 +16,7 @@ def arguments_of(**given):
 def test_what_is_named_is_read_last():
     changes = reading_changes(QUICK, arguments_of(text="minilm", audio="logmel", video="hog"))
     erm = "methods.erm.modalities=['text', 'audio', 'video']"
-    assert changes == [erm, 'methods.s2lif.order="text>audio>video"']
+    assert changes == [erm, "methods.s2lif.order='text>audio>video'"]
 
 
 def test_what_the_recipe_reads_already_changes_nothing():

@@ -167,7 +167,7 @@ def test_other_features_than_the_run_learned_from_are_refused(runs, tmp_path, mo
         version = "2"
 
     monkeypatch.setattr(features, "extractor_of", lambda data, modality: Newer(modality, 6))
-    with pytest.raises(RunError, match=r"text features of text-toy.*version was '1' and is '2'.*or train again"):
+    with pytest.raises(RunError, match=r"text features of text-toy.*version is '1' there and '2' here.*or train again"):
         Predictor(runs[0]["s2lif"]).predict(text=TEXT)
 
 

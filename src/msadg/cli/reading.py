@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,18 +21,13 @@ def reading_changes(methods: Mapping[str, Mapping[str, Any]], arguments: argpars
     An order grows at its end ("text" becomes "text>audio>video"), a list of modalities likewise. What ``--set`` says
     of a method's order or modalities stays.
     """
+    said = {change.partition("=")[0].strip() for change in arguments.set}
     changes = []
     for method, settings in methods.items():
-        if "order" in settings:
-            key, read = f"methods.{method}.order", settings["order"].replace("&", ">").split(">")
-            more = [modality for modality in named_modalities(arguments) if modality not in read]
-            changes.append(f'{key}="{">".join([settings["order"], *more])}"')
-        elif "modalities" in settings:
-            key, read = f"methods.{method}.modalities", list(settings["modalities"])
-            more = [modality for modality in named_modalities(arguments) if modality not in read]
-            changes.append(f"{key}={[*read, *more]!r}")
-        else:
-            continue
-        if not more or any(change.split("=")[0].strip() == key for change in arguments.set):
-            changes.pop()
+        field = "order" if "order" in settings else "modalities"
+        read = re.split("[>&]", settings["order"]) if "order" in settings else settings.get("modalities", ())
+        more = [modality for modality in named_modalities(arguments) if read and modality not in read]
+        if more and f"methods.{method}.{field}" not in said:
+            value = ">".join([settings["order"], *more]) if field == "order" else [*read, *more]
+            changes.append(f"methods.{method}.{field}={value!r}")
     return changes

@@ -66,13 +66,9 @@ def _main_directions(
     wanted = min(MAX_DIRECTIONS, max(num_clips // 5, 1))
     if dim <= wanted:
         return np.eye(dim), 0.0
-    # Of the smaller of the two products: as many rows as clips or as features.
-    if num_clips < dim:
-        values, vectors = np.linalg.eigh(standardised @ standardised.T / num_clips)
-        lengths = np.sqrt(np.maximum(values[::-1][:wanted] * num_clips, 1e-12))
-        directions = (standardised.T @ vectors[:, ::-1][:, :wanted] / lengths).T
-        directions = np.linalg.qr(directions.T)[0].T
-    else:
-        directions = np.linalg.eigh(standardised.T @ standardised / num_clips)[1][:, ::-1][:, :wanted].T
-    total, kept = (standardised**2).sum(axis=1).mean(), ((standardised @ directions.T) ** 2).sum(axis=1).mean()
-    return np.ascontiguousarray(directions), max(float(total - kept) / (dim - wanted), SMALLEST_VARIANCE)
+    if not standardised.any():  # every feature is constant: no direction says more than another
+        return np.eye(wanted, dim), SMALLEST_VARIANCE
+    from sklearn.decomposition import PCA
+
+    fitted = PCA(wanted, svd_solver="full" if num_clips < dim else "covariance_eigh").fit(standardised)
+    return np.ascontiguousarray(fitted.components_), max(float(fitted.noise_variance_), SMALLEST_VARIANCE)

@@ -18,7 +18,7 @@ from msadg.extraction.extractor import Extractor, Loss
 from msadg.extraction.text import TextTokens
 from msadg.protocols.features import SIMULATED, DataConfig, extractor_of
 from msadg.protocols.sources import SourceModality, Sources
-from msadg.store.manifest import Manifest
+from msadg.store.manifest import Manifest, differences_between
 from msadg.store.values import UnusableValuesError, stored_values
 from msadg.types import TIME_MARKS, Clip, Features, Steps
 
@@ -96,22 +96,12 @@ def check_extractor(extractor: Extractor, seen: SourceModality) -> None:
     here = Manifest.of(extractor)
     if here.digest == seen.digest:
         return
-    there, now = _flat(seen.extractor), _flat(here.identity)
-    differences = [
-        f"{key} was {there.get(key)!r} and is {now.get(key)!r}"
-        for key in sorted({*there, *now})
-        if there.get(key) != now.get(key)
-    ]
+    differences = differences_between(seen.extractor, here.identity)
     raise RunError(
         f"the run learned from {extractor.modality} features of {seen.extractor['extractor']} (digest "
         f"{seen.digest[:12]}), and that extractor makes others here (digest {here.digest[:12]}): "
-        f"{'; '.join(differences)}. Install the weights or the version that the run had, or train again"
+        f"{differences}. Install the weights or the version that the run had, or train again"
     )
-
-
-def _flat(identity: Mapping[str, Any]) -> dict[str, Any]:
-    settings = {f"settings.{key}": value for key, value in identity["settings"].items()}
-    return {key: value for key, value in identity.items() if key != "settings"} | settings
 
 
 def _steps(values: Shaped[np.ndarray, "time feature"], valid: Bool[np.ndarray, " time"]) -> Steps:

@@ -103,9 +103,8 @@ class Predictor:
             end_seconds=end_seconds,
             words=words,
         )
-        files = dict.fromkeys(clip.clip_path for clip in clips.values() if clip.clip_path is not None)
-        clip = next((clip for clip in clips.values() if clip.clip_path is not None), None)
-        cut = [] if clip is None else [check_within(path, clip.start_seconds, clip.end_seconds) for path in files]
+        files = {clip.clip_path: clip for clip in clips.values() if clip.clip_path is not None}
+        cut = [check_within(path, clip.start_seconds, clip.end_seconds) for path, clip in files.items()]
         observed, missing = self._observe(clips)
         self._check_anything(observed, missing, clips)
         with num_threads(self.experiment.training.threads):  # to the bits that scoring the run gives

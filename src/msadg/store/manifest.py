@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from msadg.errors import StoreError
 from msadg.extraction.extractor import JSON, Extractor
@@ -119,15 +120,22 @@ def check_same_extractor(folder: Path, stored: Manifest, asked: Manifest) -> Non
     """
     if stored.unfinished() == asked.unfinished():
         return
-    before, now = asdict(stored.unfinished()), asdict(asked.unfinished())
-    for side in (before, now):
-        side.update({f"settings.{key}": value for key, value in side.pop("settings").items()})
-    differences = [
+    differences = differences_between(asdict(stored.unfinished()), asdict(asked.unfinished()))
+    raise StoreError(
+        f"{folder} was written by {stored.extractor} (version {stored.version}), asked for was {asked.extractor} "
+        f"(version {asked.version}): {differences}. Choose another folder, or delete this one"
+    )
+
+
+def differences_between(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Say in what two manifests, or their identities, differ; setting by setting."""
+    before, now = (
+        {key: value for key, value in side.items() if key != "settings"}
+        | {f"settings.{key}": value for key, value in side["settings"].items()}
+        for side in (there, here)
+    )
+    return "; ".join(
         f"{key} is {before.get(key)!r} there and {now.get(key)!r} here"
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key)
-    ]
-    raise StoreError(
-        f"{folder} was written by {stored.extractor} (version {stored.version}), asked for was {asked.extractor} "
-        f"(version {asked.version}): {'; '.join(differences)}. Choose another folder, or delete this one"
     )
