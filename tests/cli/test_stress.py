@@ -98,3 +98,29 @@ def test_a_folder_that_is_no_run_and_a_run_given_twice_are_told(trained, tmp_pat
     run = str(trained / "0")
     assert main(["stress", run, run, "--kinds", "missing"]) == 2
     assert "two runs are called erm and have seed 0" in capsys.readouterr().err
+
+
+def test_a_benchmark_s_rows_are_put_under_stress_together(trained, capsys):
+    settings = ["--set", "training.epochs=1", "--set", "methods.erm.dim=8", "--set", "training.batch_size=64"]
+    features = ["--text", "simulated", "--video", "simulated", "--stores", str(trained / "stores")]
+    domains = ["--source", "simulated-a", "--target", "simulated-c"]
+    rows = ["--methods", "constant", "erm", "--seeds", "2"]
+    grid = ["benchmark", *rows, *domains, *features, *settings, "--jobs", "1", "-o", "grid"]
+    assert main(grid) == 0
+    options = ["--kinds", "missing", "--modalities", "text", "--json"]
+    assert main(["stress", "grid", "--rows", "erm", *options]) == 0
+    capsys.readouterr()
+    assert main(["stress", "grid", *options]) == 0  # a constant reads nothing, so it is left out
+    curves = json.loads(capsys.readouterr().out)
+    assert {curve["label"] for curve in curves} == {"erm"}
+    (f1,) = [curve for curve in curves if curve["measure"] == "f1_macro"]
+    records = [json.loads(line) for line in Path("grid/records.jsonl").read_text().splitlines()]
+    scored = [r["metrics"]["simulated-c"]["f1_macro"] for r in records if r["row"] == "erm"]
+    assert f1["points"][0]["values"] == scored and len(scored) == 2
+    assert main(["stress", "grid", "--rows", "ermm", *options]) == 2
+    assert "did you mean 'erm'?" in capsys.readouterr().err
+
+
+def test_rows_are_for_a_benchmark_s_folder(trained, capsys):
+    assert main(["stress", str(trained / "0"), "--rows", "erm"]) == 2
+    assert "none was named" in capsys.readouterr().err

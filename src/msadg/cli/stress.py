@@ -2,9 +2,11 @@
 
   msadg stress runs/first
   msadg stress with=runs/a with=runs/b without=runs/c --target meld --kinds drop,noise --rates 0.1,0.5
+  msadg stress results/text --rows erm "erm + SV"
 
-Runs of one name are seeds of one curve; without a name, a run is called as its row. Writes stress.csv (every number),
-stress.md (the means) and figures (PNG and SVG) of how far predictions moved and of macro-F1.
+Runs of one name are seeds of one curve; without a name, a run is called as its row. Of the folder that `msadg
+benchmark` wrote, every run of the rows named is taken. Writes stress.csv (every number), stress.md (the means) and
+figures (PNG and SVG) of how far predictions moved and of macro-F1.
 """
 
 from __future__ import annotations
@@ -34,7 +36,13 @@ FIGURES = ("js_distance", "polarity_shift", "f1_macro", "f1_macro_change")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument(
-        "runs", nargs="+", metavar="[NAME=]RUN", help="folders that `msadg train` wrote, by what their curve is called"
+        "runs",
+        nargs="+",
+        metavar="[NAME=]RUN",
+        help="folders that `msadg train` or `msadg benchmark` wrote, by what their curve is called",
+    )
+    parser.add_argument(
+        "--rows", nargs="+", metavar="ROW", help="of a benchmark's folder (default: all that read what is disturbed)"
     )
     parser.add_argument("--target", nargs="+", metavar="DOMAIN", help="domains to score (default: each run's targets)")
     parser.add_argument("--kinds", default="drop,repeat,jitter,noise,missing", help="default: %(default)s")
@@ -60,14 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write, print."""
     from msadg.analysis.stress_curves import curves_of
-    from msadg.protocols.run import load_run
     from msadg.report.stress_table import to_short_table
 
     named = [_named(word) for word in arguments.runs]
-    loaded = [
-        (name, load_run(folder, stores=arguments.stores, data_root=arguments.data_root)) for name, folder in named
-    ]
+    loaded = _loaded(named, arguments)
     config = _config(arguments, [trained for _, trained in loaded])
+    if not arguments.rows and len(loaded) > len(named):
+        loaded = _that_read(config, loaded)
     runs = _stressed(loaded, config, tuple(arguments.target or ()))
     curves = curves_of(runs)
     folder = arguments.output or (named[0][1] / "stress" if len(named) == 1 else Path("stress"))
@@ -80,6 +87,32 @@ def run(arguments: argparse.Namespace) -> int:
 def _named(word: str) -> tuple[str | None, Path]:
     name, equals, path = word.partition("=")
     return (None, Path(word)) if not equals or Path(word).exists() else (name, Path(path))
+
+
+def _loaded(
+    named: Sequence[tuple[str | None, Path]], arguments: argparse.Namespace
+) -> list[tuple[str | None, TrainedRun]]:
+    """The runs of every folder: one, or those of a grid's rows."""
+    from msadg.protocols.grid import is_grid, load_grid
+    from msadg.protocols.run import load_run
+
+    if arguments.rows and not any(is_grid(folder) for _, folder in named):
+        raise UsageError("--rows chooses among the runs of a benchmark's folder, and none was named; leave it out")
+    moved = {"stores": arguments.stores, "data_root": arguments.data_root}
+    found: list[tuple[str | None, TrainedRun]] = []
+    for name, folder in named:
+        runs = load_grid(folder, arguments.rows or (), **moved) if is_grid(folder) else [load_run(folder, **moved)]
+        found += [(name, trained) for trained in runs]
+    if not found:
+        raise UsageError(f"{', '.join(str(folder) for _, folder in named)}: no run has finished there yet")
+    return found
+
+
+def _that_read(
+    config: StressConfig, loaded: Sequence[tuple[str | None, TrainedRun]]
+) -> list[tuple[str | None, TrainedRun]]:
+    """Those that something of what is disturbed can move; the others would draw flat lines."""
+    return [(name, run) for name, run in loaded if set(run.method.modalities) & set(config.modalities)] or list(loaded)
 
 
 def _config(arguments: argparse.Namespace, trained: Sequence[TrainedRun]) -> StressConfig:

@@ -243,6 +243,15 @@ def _warn(method: Method, state: TrainingState) -> None:
         warnings.warn(MsadgWarning(sentence), stacklevel=2)
 
 
+def described(folder: Path) -> Experiment:
+    """What a run folder says that it is.
+
+    Raises:
+        RunError: not a run, or damaged.
+    """
+    return experiment_from(_read_run_file(folder)["experiment"], where=str(folder / RUN_FILE))
+
+
 def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None = None) -> TrainedRun:
     """Read a finished run.
 
@@ -254,10 +263,9 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
     Raises:
         RunError: not a run, not finished, or damaged.
     """
-    content = _read_run_file(folder)
+    experiment = described(folder)
     if not (folder / MODEL_FILE).exists():
         raise RunError(f"{folder} is not finished: it has no {MODEL_FILE}; go on with `msadg train --resume`")
-    experiment = experiment_from(content["experiment"], where=str(folder / RUN_FILE))
     data = replace(
         experiment.data,
         stores=stores or experiment.data.stores,
