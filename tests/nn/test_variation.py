@@ -97,3 +97,15 @@ def test_the_gradient_is_that_of_finite_differences(kind: str):
     sequence, valid = random_sequences(dtype=torch.float64)
     valid[0, 2] = False
     assert torch.autograd.gradcheck(lambda z: sequential_variation(z, valid, kind), sequence.requires_grad_())
+
+
+def test_the_divergence_s_gradient_is_autograd_s_of_its_definition():
+    sequence, valid = random_sequences(dtype=torch.float64)
+    first, second = sequence.clone().requires_grad_(), sequence.clone().requires_grad_()
+    sequential_variation(first, valid, "jsd").backward()
+    p, q = second.softmax(dim=-1)[:, :-1], second.softmax(dim=-1)[:, 1:]
+    m = (p + q) / 2
+    divergence = ((p * (p / m).log()).sum(dim=-1) + (q * (q / m).log()).sum(dim=-1)) / 2
+    neighbours = valid[:, 1:] & valid[:, :-1]
+    (divergence * neighbours / neighbours.sum(dim=1, keepdim=True).clamp_min(1)).sum(dim=1).mean().backward()
+    assert_close(first.grad, second.grad, atol=1e-12, rtol=1e-9)
