@@ -227,6 +227,27 @@ def test_gates_are_measured_and_one_that_never_opened_is_told():
     assert method.warnings([method.measurements(), {"gate_audio": 0.5, "gate_video": 1.0}]) == []
 
 
+def test_the_spread_of_codes_over_clips_is_measured_of_those_that_have_the_modality():
+    method, batch = fusion().train(), without(batch_of(), "audio", slice(0, 2))
+    said = method(batch)
+    method.loss(said, batch)
+    private = said.auxiliary["code_means"][..., : method.config.dim].detach()
+    assert method.measurements()["spread_text"] == pytest.approx(float(private[:, 0].std(dim=0, correction=0).mean()))
+    assert method.measurements()["spread_audio"] == pytest.approx(float(private[2:, 1].std(dim=0, correction=0).mean()))
+    before = method.measurements()["spread_video"]
+    alone = batch_of((5,))
+    method.loss(method(alone), alone)
+    assert method.measurements()["spread_video"] == before  # one clip has no spread
+
+
+def test_codes_that_ended_up_flat_are_told_with_what_may_help():
+    history = [{"spread_text": 0.001, "spread_audio": 0.1}, {"spread_text": 0.1, "spread_audio": 0.004}]
+    (sentence,) = fusion().warnings(history)
+    assert "the audio codes" in sentence and "spread 0.004" in sentence and "margin = 0" in sentence
+    (sentence,) = fusion(margin=0.0).warnings(history)
+    assert "margin" not in sentence and "adversary_weight = 0" in sentence
+
+
 @pytest.mark.parametrize("settings", [{}, {"codes": False}, {"fusion": "concat"}, {"variation": "jsd"}])
 @pytest.mark.parametrize("modality", ALL)
 @pytest.mark.parametrize("clips", [slice(None), slice(0, 1)])
