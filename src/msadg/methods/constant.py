@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from msadg.methods.method import ClosedForm
-from msadg.methods.task import CLASSIFICATION, NUM_CLASSES, Task
+from msadg.methods.task import CLASSIFICATION, Task
 from msadg.types import Batch, Prediction
 
 
@@ -55,7 +55,7 @@ class Constant(ClosedForm):
             values = labels.double().numpy()
             self.polarity.fill_(float(np.median(values) if self.task.regression_loss == "l1" else values.mean()))
             return
-        counts = torch.bincount(labels, minlength=NUM_CLASSES).double()
+        counts = torch.bincount(labels, minlength=self.task.num_classes).double()
         # A class that the sources lack keeps a finite logarithm: half a clip.
         self.log_shares.copy_(torch.log(counts.clamp_min(0.5) / counts.sum()))
 

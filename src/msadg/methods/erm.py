@@ -79,7 +79,8 @@ class ERM(Method):
             pooled.append(mean_over_valid(encoded, steps.valid))
             auxiliary[f"sequence_{modality}"] = encoded
             auxiliary[f"sequence_valid_{modality}"] = steps.valid
-        return Prediction(self.head(torch.cat(pooled, dim=-1)), auxiliary)
+        auxiliary["features"] = torch.cat(pooled, dim=-1)
+        return Prediction(self.head(auxiliary["features"]), auxiliary)
 
     def evidence(
         self,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from msadg.errors import UsageError
-from msadg.methods.task import CLASSIFICATION, NUM_CLASSES, Task
+from msadg.methods.task import CLASSIFICATION, Task
 from msadg.nn.encoder import Projector
-from msadg.types import MODALITIES, Batch, Prediction
+from msadg.types import MODALITIES, Batch, Prediction, Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,17 @@ class Phase:
     """Names of the loss terms that are added up; None is all of them."""
     output: str = "logits"
     """Which logits selection scores: ``logits`` or a key of ``Prediction.auxiliary``."""
+    starts: Mapping[str, float] = field(default_factory=dict)
+    """Loss terms that join later -> after which share of the planned epochs, in [0, 1). No epoch that ends before all
+    have joined is kept, and patience counts from there."""
+
+    def has_joined(self, term: str, progress: float) -> bool:
+        """Whether a term is minimised once this share of the planned epochs is done."""
+        return progress >= self.starts.get(term, 0.0)
+
+    def is_candidate(self, progress: float) -> bool:
+        """Whether an epoch may be kept at whose end this share of the planned epochs is done."""
+        return progress > max(self.starts.values(), default=0.0)
 
 
 class Method(nn.Module, ABC):
@@ -47,11 +58,16 @@ class Method(nn.Module, ABC):
     Config: ClassVar[type]
     deterministic: ClassVar[bool] = False
     """True where the seed changes nothing, so that one run stands for all seeds."""
+    fitted_on: ClassVar[Split] = "train"
+    """The split of the sources that training is given; features of no other are needed beside dev and test."""
     has_masks: ClassVar[bool] = False
     """True where the method selects features itself, so that +mask would mask twice."""
 
     modalities: tuple[str, ...] = ()
     """Which it reads; a batch may hold more."""
+
+    min_source_domains: ClassVar[int] = 1
+    """How many it needs to learn from: more where it compares them."""
 
     has_variation: bool = False
     """True where the method's own loss regularises how its sequences vary, so that +sv would do it twice."""
@@ -68,7 +84,7 @@ class Method(nn.Module, ABC):
     def __init__(self, task: Task = CLASSIFICATION) -> None:
         super().__init__()
         self.task = task
-        self.register_buffer("log_prior", torch.zeros(NUM_CLASSES), persistent=False)
+        self.register_buffer("log_prior", torch.zeros(task.num_classes), persistent=False)
 
     @abstractmethod
     def forward(self, batch: Batch) -> Prediction:
@@ -87,15 +103,21 @@ class Method(nn.Module, ABC):
         """What wrong answers cost, by the task; each stage of a method that has several calls it for its own."""
         if not self.task.is_regression:
             return self.cross_entropy(logits, batch)
+        return self.clip_losses(logits, batch).mean()
+
+    def clip_losses(self, logits: Float[Tensor, "batch output"], batch: Batch) -> Float[Tensor, " batch"]:
+        """What each clip's answer costs, by the task; their mean is ``task_loss``."""
+        if not self.task.is_regression:
+            return F.cross_entropy(logits + self.log_prior, batch.sentiment, reduction="none")
         error = logits[:, 0] - batch.polarity.to(logits.dtype)
-        return error.abs().mean() if self.task.regression_loss == "l1" else error.square().mean()
+        return error.abs() if self.task.regression_loss == "l1" else error.square()
 
     def labels(self, batch: Batch) -> Int[Tensor, " batch"] | Float[Tensor, " batch"]:
-        """What the task asks of each clip: its sentiment, or its polarity."""
+        """What the task asks of each clip: its class, or its polarity."""
         return batch.polarity if self.task.is_regression else batch.sentiment
 
     def cross_entropy(self, logits: Float[Tensor, "batch sentiment"], batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy of logits + ``log_prior`` against the sentiment.
+        """Mean cross-entropy of logits + ``log_prior`` against the class.
 
         What the class shares explain is then left out of the logits themselves, which answer as under equal shares
         (balanced softmax: Ren et al., NeurIPS 2020; logit adjustment: Menon et al., ICLR 2021).
@@ -104,7 +126,7 @@ class Method(nn.Module, ABC):
 
     def leave_out_prior(self, sentiment: Int[Tensor, " clip"]) -> None:
         """Keep the class shares of these clips out of the logits; a class without a clip counts as half a clip."""
-        counts = torch.bincount(sentiment, minlength=NUM_CLASSES).clamp_min(0.5)
+        counts = torch.bincount(sentiment, minlength=self.task.num_classes).clamp_min(0.5)
         for module in self.modules():
             if isinstance(module, Method):
                 module.log_prior.copy_(torch.log(counts / counts.sum()))
@@ -155,6 +177,10 @@ class Method(nn.Module, ABC):
 
     def after_step(self) -> None:
         """Called after each optimiser step."""
+
+    def starts_optimizer_afresh(self) -> bool:
+        """Asked after ``after_step``: whether the optimiser forgets its moments, for the loss has changed its scale."""
+        return False
 
     def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: ARG002
         """Sentences for the user at the end of training, given each epoch's measurements: what went wrong."""

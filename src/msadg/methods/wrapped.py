@@ -85,5 +85,8 @@ class Wrapped(Method):
     def after_step(self) -> None:  # noqa: D102
         self.inner.after_step()
 
+    def starts_optimizer_afresh(self) -> bool:  # noqa: D102
+        return self.inner.starts_optimizer_afresh()
+
     def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: D102
         return self.inner.warnings(history)

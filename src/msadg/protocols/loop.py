@@ -6,7 +6,6 @@ state to weights that are identical to the bit on a CPU with the same number of 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -101,9 +100,7 @@ class Trainer:
             return self.state
         phases = list(self.method.phases())
         for observer in self.observers:
-            observer.on_start(
-                len(phases), self.config.epochs, math.ceil(len(self.train_clips) / self.config.batch_size)
-            )
+            observer.on_start(len(phases), self.config.epochs, len(self._batches(phases[self.state.phase])))
         with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             for phase in phases[self.state.phase :]:
                 self._train_phase(phase, saved)
@@ -141,10 +138,8 @@ class Trainer:
         return self.config.epochs if self.fixed_epochs is None else self.fixed_epochs[self.state.phase]
 
     def _is_out_of_patience(self) -> bool:
-        patience = self.config.patience
-        return (
-            patience is not None and self.fixed_epochs is None and self.state.epoch - self.state.best_epoch > patience
-        )
+        patience, best = self.config.patience, self.state.best_epoch  # -1 until there is a candidate
+        return patience is not None and self.fixed_epochs is None and best >= 0 and self.state.epoch - best > patience
 
     def _batches(self, phase: Phase) -> list[Int[np.ndarray, " clip"]]:
         seed = derive_seed(self.seed, "batches", phase.name, self.state.epoch)
@@ -163,7 +158,8 @@ class Trainer:
         while state.step < len(batches):
             factor = learning_rate_factor(self.config, state.epoch * len(batches) + state.step, len(batches))
             set_learning_rate(optimizer, self.config.learning_rate * factor)
-            self._train_step(phase, optimizer, batches[state.step])
+            progress = (state.epoch * len(batches) + state.step) / (self.config.epochs * len(batches))
+            self._train_step(phase, optimizer, batches[state.step], progress)
             state.step += 1
             means = {name: total / state.clips for name, total in state.losses.items()}
             for observer in self.observers:
@@ -172,13 +168,16 @@ class Trainer:
             if every and state.step % every == 0 and state.step < len(batches):
                 self._save(optimizer, torch.get_rng_state())
 
-    def _train_step(self, phase: Phase, optimizer: torch.optim.Optimizer, indices: Int[np.ndarray, " clip"]) -> None:
+    def _train_step(
+        self, phase: Phase, optimizer: torch.optim.Optimizer, indices: Int[np.ndarray, " clip"], progress: float
+    ) -> None:
         batch = self._training_batch(phase, indices).to(self.device)
         with self.fabric.autocast():
             terms = self.method.loss(self.method(batch), batch)
         if phase.terms is not None:
             terms = {name: term for name, term in terms.items() if name in phase.terms}
-        total = torch.stack([term.float() for term in terms.values()]).sum()
+        # A term that joins later is logged from the beginning, so that its curve is whole.
+        total = torch.stack([term.float() for name, term in terms.items() if phase.has_joined(name, progress)]).sum()
         self._check_finite(phase, terms)
         optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(total)
@@ -188,6 +187,8 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.config.clip_norm)
         optimizer.step()
         self.method.after_step()
+        if self.method.starts_optimizer_afresh():
+            optimizer.state.clear()
         for name, term in terms.items():
             self.state.losses[name] = self.state.losses.get(name, 0.0) + float(term.detach()) * len(batch)
         self.state.clips += len(batch)
@@ -220,7 +221,8 @@ class Trainer:
         }
         score = sum(dev.values()) / len(dev) if dev else float(state.epoch)
         keeps_last = self.fixed_epochs is not None or not dev
-        is_best = keeps_last or state.best_score is None or score > state.best_score
+        is_candidate = phase.is_candidate((state.epoch + 1) / self.config.epochs)
+        is_best = keeps_last or (is_candidate and (state.best_score is None or score > state.best_score))
         report = EpochReport(
             phase=phase.name,
             epoch=state.epoch,
@@ -234,6 +236,7 @@ class Trainer:
         state.history.append(
             {"phase": phase.name, "epoch": state.epoch, "losses": dict(report.losses), "dev": dev, "score": score}
             | {"measurements": dict(report.measurements), "is_best": is_best}
+            | ({} if is_candidate else {"is_candidate": False})
         )
         if is_best:
             state.best_score, state.best_epoch = score, state.epoch

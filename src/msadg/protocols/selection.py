@@ -7,6 +7,7 @@ are best on average on the dev split of a source that was not trained on; then a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -41,7 +42,8 @@ def best_common_epochs(histories: Sequence[Sequence[dict[str, Any]]]) -> list[in
     """How many epochs of each phase are best on average over the runs that each left one source out.
 
     Args:
-        histories: ``TrainingState.history`` of each run; they may differ in length where patience ended one.
+        histories: ``TrainingState.history`` of each run; they may differ in length where patience ended one. Epochs
+            that are no candidates are never the best.
 
     Example:
         >>> run = lambda *scores: [{"phase": "all", "score": score} for score in scores]
@@ -51,7 +53,11 @@ def best_common_epochs(histories: Sequence[Sequence[dict[str, Any]]]) -> list[in
     phases = list(dict.fromkeys(entry["phase"] for entry in histories[0]))
     epochs = []
     for phase in phases:
-        scores = [[e["score"] for e in history if e["phase"] == phase] for history in histories]
+        scores = [[_score_of(e) for e in history if e["phase"] == phase] for history in histories]
         shortest = min(map(len, scores))
         epochs.append(int(np.mean([run[:shortest] for run in scores], axis=0).argmax()) + 1)
     return epochs
+
+
+def _score_of(entry: dict[str, Any]) -> float:
+    return float(entry["score"]) if entry.get("is_candidate", True) else -math.inf

@@ -56,7 +56,9 @@ class TrainingConfig:
     """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones (the sources'
     shares are added to the logits in training only). Reads source labels alone; the constant classifier ignores it."""
     balanced_domains: bool = False
-    """Batches with equally many clips of each source domain, small domains repeated."""
+    """Batches with equally many clips of each source domain. An epoch lasts until the largest domain has come once;
+    the clips of the others are repeated meanwhile, all of them before any comes again. Methods that compare domains
+    (``coral``, ``groupdro``, ``vrex``, ``irm``) are meant for it: without, a batch may lack a domain."""
     modality_dropout: float = 0.0
     """Probability that a training clip loses one of the modalities that the method reads, so that it learns to go
     without; a clip's last is never lost. A method that is not trained by gradient ignores it."""
