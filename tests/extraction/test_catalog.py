@@ -25,7 +25,7 @@ def test_an_option_without_a_value_or_with_two_is_refused(text: str):
 def test_what_does_not_exist_is_refused_by_name():
     with pytest.raises(UnknownNameError, match="unknown video extractor 'hogg'; did you mean 'hog'"):
         make_extractor("video", "hogg")
-    with pytest.raises(UnknownNameError, match="known: audio, video"):
+    with pytest.raises(UnknownNameError, match="known: audio, text, video"):
         make_extractor("smell", "hog")
     with pytest.raises(SettingsError, match="unknown key 'rates'; did you mean 'rate'"):
         make_extractor("video", "hog:rates=5")

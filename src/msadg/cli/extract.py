@@ -184,8 +184,15 @@ def _extractors(arguments: argparse.Namespace) -> list[tuple[str, Extractor]]:
         raise UsageError("--language is for --transcribe MODEL, which was not given")
     if "simulated" in (arguments.text, arguments.audio, arguments.video):
         raise UsageError("simulated features are drawn from labels, not extracted; `msadg train` makes them itself")
+    from msadg.extraction.catalog import is_in_catalogue
+
     made: list[tuple[str, Extractor]] = []
-    if arguments.text:
+    named = ["audio", "video"]
+    if arguments.text and is_in_catalogue("text", arguments.text):
+        if arguments.tokens or arguments.lowercase:
+            raise UsageError(f"--tokens and --lowercase are about a text encoder; {arguments.text} is none")
+        named = ["text", *named]
+    elif arguments.text:
         from msadg.extraction.text import TextEncoder, TextTokens
 
         text: Extractor = (
@@ -194,7 +201,7 @@ def _extractors(arguments: argparse.Namespace) -> list[tuple[str, Extractor]]:
             else TextEncoder(arguments.text, lowercase=arguments.lowercase, device=arguments.device)
         )
         made.append((f"{text.name}-lowercase" if arguments.lowercase else text.name, text))
-    for modality in ("audio", "video"):
+    for modality in named:
         if getattr(arguments, modality):
             from msadg.extraction.catalog import make_extractor
 

@@ -2,7 +2,7 @@
 
 ``hog`` is an extractor; ``hog:rate=10,detector=yunet`` the same with options, its fields of ``Config``. The same words
 go into ``msadg extract --video``, a recipe's ``data.features.video`` and a run's settings, so that whoever has a run
-can make its features again. Text has no options: its name is that of an encoder.
+can make its features again. Any other name of text is that of an encoder, and has no options.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from msadg.settings import settings_from
 from msadg.types import MODALITIES
 
 EXTRACTORS: dict[str, dict[str, str]] = {
+    "text": {
+        "mllm": "msadg.extraction.zero_shot.answers:TranscriptAnswers",
+    },
     "audio": {
         "logmel": "msadg.extraction.audio.logmel:LogMel",
         "acoustic": "msadg.extraction.audio.acoustic:Acoustic",
@@ -30,6 +33,7 @@ EXTRACTORS: dict[str, dict[str, str]] = {
         "vggface2": "msadg.extraction.video.vggface2:VGGFace2",
         "openface": "msadg.extraction.video.imported:OpenFace",
         "facet": "msadg.extraction.video.imported:Facet",
+        "mllm": "msadg.extraction.zero_shot.answers:Answers",
     },
 }
 """Modality -> name -> module:class, a ClipExtractor."""
@@ -103,8 +107,18 @@ def chosen_video(text: str) -> str:
     return ":".join([name, *filter(None, [",".join(f"{key}={value}" for key, value in spec.options)])])
 
 
+def is_in_catalogue(modality: str, text: str) -> bool:
+    """Whether a name, with or without options, is that of an extractor here; a text encoder is not.
+
+    Example:
+        >>> is_in_catalogue("text", "mllm:model=llava-1.5-7b"), is_in_catalogue("text", "minilm")
+        (True, False)
+    """
+    return text.partition(":")[0].strip() in EXTRACTORS.get(modality, {})
+
+
 def make_extractor(modality: str, text: str) -> ClipExtractor:
-    """Return the extractor of video or sound that ``text`` names; nothing heavy is loaded yet.
+    """Return the extractor that ``text`` names; nothing heavy is loaded yet.
 
     Raises:
         UnknownNameError: no such modality or extractor.

@@ -30,6 +30,9 @@ class ClipExtractor(ABC):
     Config: ClassVar[type]
     dtype = "float16"
     marks: tuple[str, ...] = TIME_MARKS
+    is_batched: ClassVar[bool] = False
+    """Whether clips are worked on together by ``extract`` in this process (a large model that is loaded once), and not
+    one by one in others."""
 
     def __init__(self, config: Any = None, *, name: str | None = None) -> None:
         self.config = config if config is not None else self.Config()

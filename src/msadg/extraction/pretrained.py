@@ -149,19 +149,29 @@ def load_encoder(model: str, revision: str | None = None) -> torch.nn.Module:
     return encoder
 
 
-def load_weights(factory: Any, model: str, revision: str | None, kind: ModelKind = TEXT) -> torch.nn.Module:
-    """Return a model with its weights, in float32 and in eval mode; the global random state is left as it was.
+def load_weights(
+    factory: Any,
+    model: str,
+    revision: str | None,
+    kind: ModelKind = TEXT,
+    *,
+    dtype: torch.dtype = torch.float32,
+    **further: Any,
+) -> torch.nn.Module:
+    """Return a model with its weights in eval mode; the global random state is left as it was.
 
     Args:
         factory: ``from_pretrained`` of one of the library's classes.
         model: a short name, a name on the hub, or a local folder.
         revision: branch, tag or commit on the hub.
         kind: what the model is for.
+        dtype: of the weights.
+        further: options of ``factory``.
 
     Raises:
         FeatureError: the model cannot be had, or its file lacks weights that are read.
     """
-    options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}
+    options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True, "dtype": dtype, **further}
     with torch.random.fork_rng(devices=[]):
         loaded, report = load_part(factory, model, revision, kind, **options)
     lacking = {str(key) for key in (*report["missing_keys"], *report["mismatched_keys"])}

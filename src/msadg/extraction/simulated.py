@@ -46,7 +46,7 @@ from jaxtyping import Float, Int
 
 from msadg.errors import FeatureError, UnknownNameError
 from msadg.extraction.simulated_truth import SimulationConfig, generator_named
-from msadg.types import MODALITIES, SENTIMENTS, Clip, Features, Utterance
+from msadg.types import MODALITIES, SENTIMENT, SENTIMENTS, Clip, Features, Utterance
 
 SIGNAL_VARIANCE = 2 / 3
 """Variance of u in {-1, 0, 1} under equal classes."""
@@ -196,6 +196,8 @@ class SimulatedFeatures:
 def _labelled(clip: Clip) -> Utterance:
     if not isinstance(clip, Utterance):
         raise FeatureError(f"{clip.clip_id}: simulated features are drawn from a clip's label, and it has none")
+    if clip.label_set != SENTIMENT:
+        raise FeatureError(f"{clip.clip_id}: simulated features are of sentiments only, and it is {clip.class_name!r}")
     return clip
 
 

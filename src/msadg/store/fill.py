@@ -77,7 +77,7 @@ def fill_store(
         if retry_lost:
             done = {clip_id for clip_id in done if not writer.is_lost(clip_id)}
         count.add(len(done))
-        if isinstance(extractor, ClipExtractor):
+        if isinstance(extractor, ClipExtractor) and not extractor.is_batched:
             store_in_turn(
                 writer,
                 [clip for clip in clips if clip.clip_id not in done],

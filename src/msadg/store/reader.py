@@ -67,7 +67,7 @@ class Store:
         lost = self._index.losses.get(clip_id)
         return lost.input_sha256 if lost else None
 
-    @property
+    @cached_property
     def inputs_sha256(self) -> str:
         """One hash over every clip and its input: two stores of the same clips share it."""
         return self._index.inputs_sha256

@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -29,6 +30,44 @@ def _ray() -> Any:
     ray = importlib.import_module("ray")
     importlib.import_module("ray.exceptions")
     return ray
+
+
+@contextmanager
+def joined_cluster(num_cpus: int, address: str | None) -> Iterator[Any]:
+    """Yield Ray with a cluster: the one that this process has joined already, else one that is left at the end.
+
+    Args:
+        num_cpus: of a cluster that is started here.
+        address: of the cluster to join; None starts one on this machine.
+
+    Raises:
+        UsageError: there is no cluster at the address.
+    """
+    ray = _ray()
+    is_ours = not ray.is_initialized()
+    if is_ours:
+        _start(ray, num_cpus, address)
+    try:
+        yield ray
+    finally:
+        if is_ours:
+            ray.shutdown()
+
+
+def _start(ray: Any, num_cpus: int, address: str | None) -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR", "ignore_reinit_error": True}
+    if address is None:
+        ray.init("local", num_cpus=num_cpus, include_dashboard=False, **quiet)
+        return
+    try:
+        ray.init(address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"there is no Ray cluster at {address!r} ({error}); start one with `ray start --head`, "
+            "or leave the address out to start one on this machine for this run"
+        ) from error
 
 
 class RayEngine:
@@ -57,31 +96,8 @@ class RayEngine:
         Raises:
             UsageError: there is no cluster at the address.
         """
-        ray = _ray()
-        is_ours = not ray.is_initialized()
-        if is_ours:
-            self._start()
-        try:
+        with joined_cluster(self.num_workers, self.address):
             yield from self._outcomes(extractor, clips)
-        finally:
-            if is_ours:
-                ray.shutdown()
-
-    def _start(self) -> None:
-        ray = _ray()
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
-        quiet = {"log_to_driver": False, "logging_level": "ERROR", "ignore_reinit_error": True}
-        if self.address is None:
-            ray.init("local", num_cpus=self.num_workers, include_dashboard=False, **quiet)
-            return
-        try:
-            ray.init(self.address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(
-                f"there is no Ray cluster at {self.address!r} ({error}); start one with `ray start --head`, "
-                "or leave the address out to start one on this machine for this run"
-            ) from error
 
     def _outcomes(self, extractor: ClipExtractor, clips: Sequence[Clip]) -> Outcomes:
         ray = _ray()
@@ -106,17 +122,23 @@ class RayEngine:
                 ray.cancel(reference, force=True)
 
 
+def worker_deaths() -> tuple[type[Exception], ...]:
+    """What Ray raises where the process that worked on something died."""
+    exceptions = _ray().exceptions
+    return exceptions.WorkerCrashedError, exceptions.OutOfMemoryError, exceptions.NodeDiedError
+
+
+def told_death(error: Exception) -> str:
+    """One of ``worker_deaths`` in words."""
+    died = "the process that worked on it died, and so did the one after it"
+    return f"{died} ({type(error).__name__} of Ray); mostly memory that ran out"
+
+
 def _outcome_of(reference: Any) -> Features | Loss:
-    ray = _ray()
-    died = ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.NodeDiedError
     try:
-        answer: Answer = ray.get(reference)
-    except died as error:
-        return Loss(
-            "worker",
-            f"the process that worked on it died, and so did the one after it ({type(error).__name__} of Ray); mostly "
-            "memory that ran out, or a file that a decoder cannot take",
-        )
+        answer: Answer = _ray().get(reference)
+    except worker_deaths() as error:
+        return Loss("worker", f"{told_death(error)}, or a file that a decoder cannot take")
     return answer.opened()
 
 
