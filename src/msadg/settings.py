@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from types import NoneType, UnionType
@@ -29,7 +30,7 @@ def settings_from(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises:
         SettingsError: an unknown key, or a value of the wrong type or outside the choices.
     """
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     known = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in values:
@@ -39,11 +40,20 @@ def settings_from(kind: type[T], values: Mapping[str, Any], where: str) -> T:
                 f"{kind.__name__} has {', '.join(known) or 'no settings'}"
             )
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        checked: T = _adapter(kind).validate_python(dict(values))  # type: ignore[arg-type]
+        return checked
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from None
     except ValidationError as error:
         raise SettingsError(f"{where}: {_wrong_value(kind, values, error.errors()[0])}") from None
+
+
+@cache
+def _adapter(kind: type) -> Any:
+    """Checks values against a dataclass; what takes its time is to make it, and a large grid asks for many."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
 
 
 def _wrong_value(kind: type, values: Mapping[str, Any], first: Any) -> str:

@@ -29,9 +29,21 @@ class LabelSet:
     """What is labelled: ``sentiment``, ``humour``."""
     classes: tuple[str, ...]
     """Names of the classes; a label is stored as its index here."""
+    has_polarity: bool = False
+    """Whether the classes are ranges of a polarity in [-3, 3], so that a regression can predict that instead."""
+
+    @property
+    def num_classes(self) -> int:
+        """How many there are."""
+        return len(self.classes)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The classes as parts of other names (``recall_not_humorous``): blanks are underscores."""
+        return tuple(name.replace(" ", "_") for name in self.classes)
 
 
-SENTIMENT = LabelSet("sentiment", SENTIMENTS)
+SENTIMENT = LabelSet("sentiment", SENTIMENTS, has_polarity=True)
 """The label set of every corpus that declares no other."""
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -126,7 +138,7 @@ class Batch:
     steps: Mapping[str, Steps]
     """By modality."""
     sentiment: Int[Tensor, " batch"]
-    """Index into SENTIMENTS."""
+    """Index into SENTIMENTS; where the corpora have another label set, into its classes."""
     polarity: Float[Tensor, " batch"]
     """In [-3, 3]; NaN where the corpus has classes only."""
     domain: Int[Tensor, " batch"]
@@ -150,6 +162,6 @@ class Batch:
 class Prediction:
     """What a method says of a batch."""
 
-    logits: Float[Tensor, "batch sentiment"]
+    logits: Float[Tensor, "batch output"]
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
     """Named tensors that the method's own loss or a measurement reads (``logits_text``, ``kept_video`` ...)."""

@@ -184,6 +184,23 @@ def test_a_verdict_is_read_line_by_line():
     ]
 
 
+def test_other_classes_stand_in_one_column_however_long_their_names():
+    shares = {"not humorous": 0.25, "humorous": 0.75}
+    lines = list(lines_of(verdict_of(sentiment="humorous", probabilities=shares, multimodal=None)))
+    assert lines[0] == "humorous: s2lif, trained on a, b"
+    assert lines[2:5] == [
+        "              probability",
+        "not humorous  0.25 #####",
+        "humorous      0.75 ###############",
+    ]
+
+
+def test_in_json_the_class_stands_under_the_name_of_what_is_labelled():
+    assert next(iter(verdict_of().to_dict().items())) == ("sentiment", "positive")
+    said = verdict_of(sentiment="humorous", label_set="humour").to_dict()
+    assert (said["humour"], said["label_set"]) == ("humorous", "humour") and "sentiment" not in said
+
+
 def test_what_is_missing_is_said_with_its_reason_and_what_was_done():
     verdict = verdict_of(
         missing={"video": "no face"}, fallback="average", how="the mean over 3 clips", multimodal=None, key_frames=()

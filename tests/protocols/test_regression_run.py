@@ -23,9 +23,9 @@ from tests.protocols.helpers import toy_data, toy_domain, toy_experiment
 
 
 @pytest.fixture(autouse=True)
-def _masks_may_be_idle() -> None:
-    """In a run of a few epochs they reject nothing, and it says so."""
-    warnings.filterwarnings("ignore", r"the .* mask (never rejected|rejects nothing)")
+def _parts_may_be_idle() -> None:
+    """In a run of a few epochs masks reject nothing and codes may be flat, and it says so."""
+    warnings.filterwarnings("ignore", r"the .* (mask (never rejected|rejects nothing)|codes ended up nearly the same)")
 
 
 NARROW = {name: {"dim": 8, "heads": 2} for name in METHODS if hasattr(load_method(name).Config(), "heads")}
@@ -37,7 +37,8 @@ DERIVED |= {f"recall_{name}" for name in ("negative", "neutral", "positive")}
 def toy_regression(folder, method: str = "erm", *, labels: str = "round", **changes: object) -> Experiment:
     """Two sources and a target with polarities, and a target (``m``) that has classes only."""
     training = changes.pop("training", {})
-    experiment = toy_experiment(folder, method, settings=NARROW.get(method, {}), **changes)
+    narrow = NARROW.get(method, {}) | ({"heads_per_class": 3} if method == "mad" else {})
+    experiment = toy_experiment(folder, method, settings=narrow, **changes)
     training = replace(experiment.training, **training)
     domains = [toy_domain(folder / "p", name, offset=100 * i, polarity=True) for i, name in enumerate(("a", "b", "c"))]
     domains.append(toy_domain(folder / "p", "m", offset=300))
@@ -47,7 +48,7 @@ def toy_regression(folder, method: str = "erm", *, labels: str = "round", **chan
 
 
 @pytest.mark.parametrize("loss", ["mse", "l1"])
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted({*METHODS} - {"mllm"}))  # which learns from no polarity: test_mllm.py
 def test_every_method_goes_from_polarities_to_a_record(tmp_path, method: str, loss: str):
     training = {"regression_loss": loss, "learning_rate": 0.03, "epochs": 5}
     experiment = toy_regression(tmp_path, method, training=training)

@@ -1,6 +1,7 @@
 """Intervals and the bootstrap against scipy, literal loops, and null data."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from msadg.errors import MsadgError, RunError, UnknownNameError
+from msadg.metrics.regression import regression_metrics
 from msadg.results.statistics import holm, paired_cluster_bootstrap, t_interval
 
 
@@ -179,3 +181,65 @@ def test_a_metric_that_counts_do_not_give_is_refused(make_predictions):
     a = [make_predictions([0, 1, 2], [0, 1, 2], "abc")]
     with pytest.raises(UnknownNameError, match="unknown metric to bootstrap 'nll'"):
         paired_cluster_bootstrap(a, a, "nll")
+
+
+def polarities(run, seed, skill=1.0):
+    """The same clips as a regression: polarities that their classes agree with, and what is predicted of them."""
+    truth = (run.sentiment - 1) * (0.5 + 2.5 * np.random.default_rng(9).random(len(run)))
+    said = skill * truth + np.random.default_rng(seed).standard_normal(len(run))
+    return replace(
+        run,
+        polarity=truth,
+        probabilities=None,
+        predicted_polarity=said,
+        predicted_sentiment=np.sign(said).astype(int) + 1,
+    )
+
+
+@pytest.fixture
+def regressions(make_predictions):
+    run = small_task(make_predictions, clips=60, videos=8)[0][0]
+    return [polarities(run, seed) for seed in (1, 2)], [polarities(run, seed, 0.2) for seed in (3, 4, 5)]
+
+
+def test_the_bootstrap_of_polarities_is_the_literal_one(regressions):
+    a, b = regressions
+    draws = 40
+    names = sorted(set(a[0].video_id))
+    times = np.random.default_rng(5).multinomial(len(names), [1 / len(names)] * len(names), size=draws)
+    expected = []  # by draw, all metrics at once; the first is the clips as they are
+    for drawn in [np.ones(len(names), dtype=int), *times]:
+        places = np.concatenate(
+            [np.flatnonzero(a[0].video_id == name) for name, n in zip(names, drawn, strict=True) for _ in range(n)]
+        )
+        scores = [[regression_metrics(r.predicted_polarity[places], r.polarity[places]) for r in s] for s in (a, b)]
+        first, second = ({m: np.mean([run[m] for run in side]) for m in side[0]} for side in scores)
+        expected.append({metric: first[metric] - second[metric] for metric in first})
+    for metric in expected[0]:
+        found = paired_cluster_bootstrap(a, b, metric, draws=draws, seed=5)
+        whole, drawn = expected[0][metric], np.array([scores[metric] for scores in expected[1:]])
+        assert_allclose(found.mean, whole, rtol=1e-10)
+        assert_allclose([found.low, found.high], np.quantile(drawn, [0.025, 0.975]), rtol=1e-10)
+        tail = min((drawn <= 1e-12).sum(), (drawn >= -1e-12).sum())
+        assert_allclose(found.p, min(1, 2 * (1 + tail) / (draws + 1)))
+
+
+def test_a_constant_s_correlation_cannot_be_told_from_any_other(regressions):
+    a, b = regressions
+    constant = replace(a[0], predicted_polarity=np.full(len(a[0]), 0.3))
+    found = paired_cluster_bootstrap([constant], b, "corr", draws=100)
+    assert all(math.isnan(value) for value in (found.mean, found.low, found.high, found.p))
+    assert paired_cluster_bootstrap([constant], b, "mae", draws=100).p <= 1
+
+
+def test_classes_have_no_error_of_polarity(make_predictions, regressions):
+    a, b = regressions
+    classes = replace(make_predictions(a[0].sentiment, a[0].sentiment, a[0].video_id), polarity=a[0].polarity)
+    with pytest.raises(RunError, match="mae is of predicted polarities, and a run to compare predicts classes"):
+        paired_cluster_bootstrap(a, [classes], "mae")
+    unlabelled = replace(a[0], polarity=np.full(len(a[0]), np.nan))
+    with pytest.raises(RunError, match="mae is of polarities, and mosi has clips that have a class only"):
+        paired_cluster_bootstrap([unlabelled], b, "mae")
+    moved = replace(a[0], polarity=a[0].polarity + 0.1)
+    with pytest.raises(RunError, match="disagree on the polarity of mosi/test/0000"):
+        paired_cluster_bootstrap([moved], b, "mae")

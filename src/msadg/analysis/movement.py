@@ -32,14 +32,14 @@ def js_distance(
 def total_variation(
     before: Float[np.ndarray, "clip sentiment"], after: Float[np.ndarray, "clip sentiment"]
 ) -> Float[np.ndarray, " clip"]:
-    """Probability that changed hands, by clip, in [0, 1]: half the sum over sentiments of |p - q|."""
+    """Probability that changed hands, by clip, in [0, 1]: half the sum over classes of |p - q|."""
     return np.asarray(np.abs(before - after).sum(axis=1) / 2)
 
 
 def movements(before: Predictions, after: Predictions) -> dict[str, Float[np.ndarray, " clip"]]:
     """The movements that there are, by clip and under their names in MOVEMENTS.
 
-    Of probabilities, the distances; of predicted polarities, how far they shifted; of either, 1 where the sentiment is
+    Of probabilities, the distances; of predicted polarities, how far they shifted; of either, 1 where the class is
     another.
     """
     found: dict[str, Float[np.ndarray, " clip"]] = {}

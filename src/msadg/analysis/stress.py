@@ -23,7 +23,7 @@ from msadg.protocols.domains import DomainSplit
 from msadg.protocols.evaluate import predict_logits, predictions_of, scores_of
 from msadg.protocols.features import feature_manifests, load_clips
 from msadg.protocols.intervention import intervened
-from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.run import TrainedRun, check_classes, source_clips
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.results.predictions import Predictions
 from msadg.types import MODALITIES, Split
@@ -80,6 +80,7 @@ def stress_run(
     Raises:
         UsageError: the run reads none of the modalities, or noise is asked of token ids.
         FeatureError: a domain's features come from another extractor than the sources'.
+        CorpusError: a domain's classes are not those that the run was trained on.
     """
     experiment = trained.experiment
     names = tuple(domains) or default_domains(experiment.domains)
@@ -106,6 +107,7 @@ def stress_run(
     with num_threads(experiment.training.threads), intervened(method, experiment.intervention, dev_sets, device):
         for name in names:
             clips = load_clips(experiment.data, name, split)
+            check_classes(trained, [clips])
             scorer = _Scorer(method, clips, device, tell)
             found += scorer.unperturbed([(m, kind) for m in modalities for kind in config.kinds_for(m)])
             for m, kind, rate in plan:

@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Float, Int
 
 from msadg.batches.column import Column, joined_columns
+from msadg.corpora.label_sets import check_one_label_set
 from msadg.errors import FeatureError, MsadgWarning
 from msadg.store.reader import Store
-from msadg.types import MODALITIES, Batch, LabelReading, Utterance
+from msadg.types import MODALITIES, Batch, LabelReading, LabelSet, Utterance
 
 
 class ClipSet:
@@ -60,6 +61,7 @@ class ClipSet:
         _tell_of_cuts(domain, columns)
         self.domain = domain
         self.labels: LabelReading = labels
+        self.label_set: LabelSet = chosen[0].label_set
         self.columns = {modality: column.chosen(kept) for modality, column in columns.items()}
         self.clip_ids = tuple(utterance.clip_id for utterance in chosen)
         self.video_ids = tuple(utterance.video_id for utterance in chosen)
@@ -111,6 +113,7 @@ def joined(clip_sets: Sequence[ClipSet]) -> ClipSet:
 
     Raises:
         FeatureError: no set was given, one has other modalities, or their features are of different kinds.
+        CorpusError: their classes are not the same.
     """
     if not clip_sets:
         raise FeatureError("no clips to join: name at least one domain")
@@ -124,6 +127,7 @@ def joined(clip_sets: Sequence[ClipSet]) -> ClipSet:
     whole = ClipSet.__new__(ClipSet)
     whole.domain = "+".join(clip_set.domain for clip_set in clip_sets)
     whole.labels = head.labels
+    whole.label_set = check_one_label_set({clip_set.domain: clip_set.label_set for clip_set in clip_sets})
     whole.columns = {
         modality: joined_columns([clip_set.columns[modality] for clip_set in clip_sets]) for modality in head.columns
     }

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msadg.errors import MsadgError, MsadgWarning
 
-VERBS = ("demo", "data", "extract", "inspect", "train", "evaluate", "benchmark", "report", "stress", "predict")
+VERBS = ("demo", "data", "extract", "inspect", "train", "evaluate", "benchmark", "tune", "report", "stress", "predict")
 """In the order in which one meets them; each is a module of this package."""
 
 DESCRIPTION = """\
@@ -22,6 +22,7 @@ Domain-generalised multimodal sentiment analysis: train on some corpora, score o
   msadg inspect stores                        what was extracted; with a clip, a picture of it
   msadg train --source mosei --target meld    one run; see also --recipe and --set
   msadg benchmark --settings all -o results   a grid of methods, settings and seeds; resumable
+  msadg tune --settings all -o tuned          settings by random search: equal budgets, sources alone decide
   msadg report results                        its tables
   msadg stress runs/first                     how far predictions move when frames are dropped, noised ...
   msadg predict runs/first --video clip.mp4   what a run says of your own clip, and why"""

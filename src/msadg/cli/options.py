@@ -49,7 +49,7 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--task",
         choices=["classification", "regression"],
-        help="predict the sentiment's class, or polarity in [-3, 3] (default: the recipe's; classification)",
+        help="predict the class, or polarity in [-3, 3] (default: the recipe's; classification)",
     )
     recipe.add_argument(
         "--set",
@@ -167,6 +167,7 @@ def _rate(clips_per_second: float) -> str:
 
 def prepare(experiments: list[Experiment]) -> None:
     """Check the splits of some experiments and store what features are missing, with a progress bar."""
+    from msadg.methods import load_method
     from msadg.protocols.features import check_polarity, check_splits, prepare_stores
 
     checked: set[str] = set()
@@ -176,10 +177,11 @@ def prepare(experiments: list[Experiment]) -> None:
             check_splits(experiment.data, experiment.domains.source_domains, experiment.domains.target_domains)
             if experiment.task == "regression":
                 check_polarity(experiment.data, experiment.domains.source_domains)
-    wanted: dict[str, tuple[Any, list[str]]] = {}
+    wanted: dict[str, tuple[Any, list[str], set[str]]] = {}
     for experiment in experiments:
-        _, domains = wanted.setdefault(repr(experiment.data), (experiment.data, []))
+        _, domains, splits = wanted.setdefault(repr(experiment.data), (experiment.data, [], set()))
         domains += [d for d in experiment.domains.all_domains if d not in domains]
+        splits |= {load_method(experiment.method.name).fitted_on, "dev", "test"}
     with progress_bar() as progress:
         tasks: dict[str, Any] = {}
 
@@ -190,5 +192,5 @@ def prepare(experiments: list[Experiment]) -> None:
                 tasks[what] = progress.add_task(f"extract {what}", total=total, note="")
             progress.update(tasks[what], completed=done)
 
-        for data, domains in wanted.values():
-            prepare_stores(data, domains, show)
+        for data, domains, splits in wanted.values():
+            prepare_stores(data, domains, show, splits)

@@ -153,10 +153,11 @@ def _probabilities(verdict: Verdict, bar: str) -> Iterator[str]:
     heads = {"multimodal" if both else "probability": verdict.probabilities}
     if both and verdict.text_only is not None:
         heads["text only"] = verdict.text_only
-    yield " " * 9 + "".join(f"  {head:<{BAR_WIDTH + 5}}" for head in heads).rstrip()
-    for sentiment in verdict.probabilities:
-        cells = (_cell(column, sentiment, bar) for column in heads.values())
-        yield f"{sentiment:<9}" + "".join(f"  {cell:<{BAR_WIDTH + 5}}" for cell in cells).rstrip()
+    width = max(9, *map(len, verdict.probabilities))
+    yield " " * width + "".join(f"  {head:<{BAR_WIDTH + 5}}" for head in heads).rstrip()
+    for name in verdict.probabilities:
+        cells = (_cell(column, name, bar) for column in heads.values())
+        yield f"{name:<{width}}" + "".join(f"  {cell:<{BAR_WIDTH + 5}}" for cell in cells).rstrip()
     yield ""
 
 
@@ -167,8 +168,8 @@ def _polarity(verdict: Verdict) -> Iterator[str]:
     yield ""
 
 
-def _cell(column: Mapping[str, float], sentiment: str, bar: str) -> str:
-    return f"{column[sentiment]:.2f} {bar * round(column[sentiment] * BAR_WIDTH)}"
+def _cell(column: Mapping[str, float], name: str, bar: str) -> str:
+    return f"{column[name]:.2f} {bar * round(column[name] * BAR_WIDTH)}"
 
 
 def _what_decided(verdict: Verdict) -> Iterator[str]:

@@ -13,17 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int, Num
 
-from msadg.types import SENTIMENTS
-
-NUM_SENTIMENTS = len(SENTIMENTS)
+from msadg.types import SENTIMENT
 
 
 def confusion_counts(
-    predicted: Int[np.ndarray, " clip"], sentiment: Int[np.ndarray, " clip"]
+    predicted: Int[np.ndarray, " clip"], sentiment: Int[np.ndarray, " clip"], num_classes: int = SENTIMENT.num_classes
 ) -> Int[np.ndarray, "sentiment sentiment"]:
-    """How many clips of each sentiment (row) were predicted as each sentiment (column)."""
-    cells = sentiment.astype(np.int64) * NUM_SENTIMENTS + predicted
-    return np.bincount(cells, minlength=NUM_SENTIMENTS**2).reshape(NUM_SENTIMENTS, NUM_SENTIMENTS)
+    """How many clips of each class (row) were predicted as each class (column)."""
+    cells = sentiment.astype(np.int64) * num_classes + predicted
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
 def accuracy_of(counts: Num[np.ndarray, "*draw sentiment sentiment"]) -> Float[np.ndarray, "*draw"]:
@@ -32,26 +30,28 @@ def accuracy_of(counts: Num[np.ndarray, "*draw sentiment sentiment"]) -> Float[n
 
 
 def f1_macro_of(counts: Num[np.ndarray, "*draw sentiment sentiment"]) -> Float[np.ndarray, "*draw"]:
-    """Mean over the three sentiments of F1 = 2 hits / (predicted + true); 0 for one that is neither."""
+    """Mean over the classes of F1 = 2 hits / (predicted + true); 0 for one that is neither."""
     both = counts.sum(axis=-1) + counts.sum(axis=-2)
     return np.asarray(_ratio(2 * _diagonal(counts), both, where_none=0.0).mean(axis=-1))
 
 
 def balanced_accuracy_of(counts: Num[np.ndarray, "*draw sentiment sentiment"]) -> Float[np.ndarray, "*draw"]:
-    """Mean recall over the sentiments that the truth has; the others have no recall."""
+    """Mean recall over the classes that the truth has; the others have no recall."""
     true = counts.sum(axis=-1)
     recall = _ratio(_diagonal(counts), true, where_none=0.0)
     return _ratio(recall.sum(axis=-1), (true > 0).sum(axis=-1), where_none=np.nan)
 
 
-def f1_macro(predicted: Int[np.ndarray, " clip"], sentiment: Int[np.ndarray, " clip"]) -> float:
-    """Macro-F1 over the three sentiments, in [0, 1]; a few microseconds, for use at each epoch.
+def f1_macro(
+    predicted: Int[np.ndarray, " clip"], sentiment: Int[np.ndarray, " clip"], num_classes: int = SENTIMENT.num_classes
+) -> float:
+    """Macro-F1 over all classes, in [0, 1]; a few microseconds, for use at each epoch.
 
     Example:
         >>> f1_macro(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1]))
         0.7777777777777777
     """
-    return float(f1_macro_of(confusion_counts(predicted, sentiment)))
+    return float(f1_macro_of(confusion_counts(predicted, sentiment, num_classes)))
 
 
 SCORES_OF_COUNTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -63,7 +63,7 @@ def selection_score(logits: Float[np.ndarray, "clip output"], clips: ClipSet, me
         RunError: the clips have no such score, as a domain of classes only has no ``mae``.
     """
     if metric == "f1_macro":
-        return f1_macro(predicted_sentiments(logits, clips), clips.sentiment)
+        return f1_macro(predicted_classes(logits, clips), clips.sentiment, clips.label_set.num_classes)
     scores = scores_of(logits, clips)
     if metric not in scores:
         raise RunError(
@@ -75,8 +75,8 @@ def selection_score(logits: Float[np.ndarray, "clip output"], clips: ClipSet, me
     return -value if metric in ("nll", "mae") else value
 
 
-def predicted_sentiments(logits: Float[np.ndarray, "clip output"], clips: ClipSet) -> Int[np.ndarray, " clip"]:
-    """The likeliest sentiment of each clip; of a predicted polarity, the one it is read as, as the labels were."""
+def predicted_classes(logits: Float[np.ndarray, "clip output"], clips: ClipSet) -> Int[np.ndarray, " clip"]:
+    """The likeliest class of each clip; of a predicted polarity, the one it is read as, as the labels were."""
     return sentiments_of(logits[:, 0], clips.labels) if is_polarity(logits) else np.asarray(logits.argmax(axis=1))
 
 
@@ -89,7 +89,7 @@ def scores_of(logits: Float[np.ndarray, "clip output"], clips: ClipSet) -> dict[
     """All metrics of some logits or polarities against the truth."""
     if is_polarity(logits):
         return polarity_scores(logits[:, 0], clips.polarity, clips.sentiment, clips.labels)
-    return classification_metrics(softmax(logits), clips.sentiment)
+    return classification_metrics(softmax(logits), clips.sentiment, clips.label_set)
 
 
 def predictions_of(logits: Float[np.ndarray, "clip output"], clips: ClipSet) -> Predictions:
@@ -103,5 +103,6 @@ def predictions_of(logits: Float[np.ndarray, "clip output"], clips: ClipSet) -> 
         polarity=np.asarray(clips.polarity, dtype=np.float64),
         probabilities=None if is_regression else softmax(logits),
         predicted_polarity=logits[:, 0].astype(np.float64) if is_regression else None,
-        predicted_sentiment=predicted_sentiments(logits, clips) if is_regression else None,
+        predicted_sentiment=predicted_classes(logits, clips) if is_regression else None,
+        label_set=clips.label_set,
     )

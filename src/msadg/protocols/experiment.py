@@ -14,11 +14,13 @@ from msadg.extraction.pretrained import ALIASES
 from msadg.methods.build import MethodSpec
 from msadg.methods.task import Task, TaskKind
 from msadg.protocols.domains import DomainSplit, domain_name
-from msadg.protocols.features import DataConfig, data_digest, feature_manifests
+from msadg.protocols.features import DataConfig, data_digest, feature_manifests, label_set_of
+from msadg.protocols.needed_sources import check_sources_to_compare
 from msadg.protocols.selection import Selection, check_selection
 from msadg.protocols.training import TrainingConfig
-from msadg.results.record import digest_of
+from msadg.results.record import digest_of, labelled_with
 from msadg.settings import settings_from
+from msadg.types import LabelSet
 
 InterventionName = Literal["none", "noise", "rejected"]
 
@@ -45,16 +47,18 @@ class Experiment:
     selection: Selection = "source_dev"
     seed: int = 0
     task: TaskKind = "classification"
-    """What is predicted: the sentiment's class, or the polarity."""
+    """What is predicted: the class, or the polarity. What the classes are is the corpora's to say."""
     intervention: InterventionName = "none"
     """What is done to the selected features while scoring: the controls *Add Noise* and *Using DS*."""
 
     def __post_init__(self) -> None:
-        """Check that task and training go together.
+        """Check that task and training go together, and that there are domains enough for the method.
 
         Raises:
             SettingsError: they do not.
+            UsageError: the method compares more source domains than there are.
         """
+        check_sources_to_compare(self.method.name, self.selection, self.domains.source_domains)
         metric = self.training.selection_metric
         only = {"nll": "classification", "mae": "regression", "corr": "regression"}.get(metric, self.task)
         if only != self.task:
@@ -68,10 +72,13 @@ class Experiment:
                 "classes, and a regression predicts polarity; leave it out, or use task = 'classification'"
             )
 
-    @property
-    def whole_task(self) -> Task:
-        """The task with its loss."""
-        return Task(kind=self.task, regression_loss=self.training.regression_loss)
+    def whole_task(self, label_set: LabelSet) -> Task:
+        """The task with its loss and its classes.
+
+        Raises:
+            UsageError: a regression on classes without polarity.
+        """
+        return Task(kind=self.task, regression_loss=self.training.regression_loss, label_set=label_set)
 
     def training_identity(self) -> dict[str, Any]:
         """Everything that decides the weights: no target domain among it, save for ``oracle``."""
@@ -98,6 +105,7 @@ class Experiment:
             identity["variation"] = self.method.variation
         if self.task != "classification":
             identity["task"] = self.task
+        identity |= labelled_with(label_set_of(self.data, self.domains.source_domains[0]))
         if self.selection == "oracle":
             identity["oracle"] = {domain_name(d): data_digest(self.data, d) for d in self.domains.target_domains}
         return identity

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from msadg.batches.clips import ClipSet
-from msadg.corpora.catalog import corpus_root, open_corpus
-from msadg.corpora.label_sets import check_one_label_set
+from msadg.corpora.catalog import CORPORA, corpus_root, open_corpus
+from msadg.corpora.label_sets import check_one_label_set, told
+from msadg.corpora.simulated import SimulatedCorpus
 from msadg.errors import CorpusError, FeatureError, UnknownNameError, UsageError
-from msadg.extraction.catalog import EXTRACTORS, ExtractorSpec, make_extractor
+from msadg.extraction.catalog import ExtractorSpec, is_in_catalogue, make_extractor
 from msadg.extraction.engines.engine import make_engine
 from msadg.extraction.extractor import Extractor
 from msadg.extraction.pretrained import short_name
@@ -23,7 +24,7 @@ from msadg.protocols.domains import domain_name
 from msadg.store.fill import fill_store
 from msadg.store.folders import store_path
 from msadg.store.reader import Store
-from msadg.types import MODALITIES, SENTIMENT, SPLITS, LabelReading, Split, Utterance
+from msadg.types import MODALITIES, SENTIMENT, SPLITS, LabelReading, LabelSet, Split, Utterance
 
 SIMULATED = "simulated"
 """Extractor name, of any modality, of the simulated features of METHODS 7."""
@@ -68,9 +69,15 @@ def _utterances(data: DataConfig, domain: str) -> tuple[Utterance, ...]:
     return _read_corpus(*_reading(data, domain))
 
 
+def label_set_of(data: DataConfig, domain: str) -> LabelSet:
+    """What the classes of a domain are."""
+    return _utterances(data, domain)[0].label_set
+
+
 def is_clipwise(data: DataConfig, modality: str) -> bool:
-    """Whether the features of a modality are made of each clip's video or sound."""
-    return modality in EXTRACTORS and data.features[modality] != SIMULATED
+    """Whether the features of a modality are made by an extractor of the catalogue, not by a text encoder."""
+    name = data.features[modality]
+    return name != SIMULATED and (modality != "text" or is_in_catalogue(modality, name))
 
 
 def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
@@ -80,37 +87,54 @@ def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
         name = ExtractorSpec.parse(modality, data.features[modality]).folder
     if data.features[modality] == SIMULATED and data.labels != "round":
         name += f"-{data.labels}"  # drawn from the class, so from how it is read
-    if modality == "text" and data.lowercase:
+    if modality == "text" and data.lowercase and not is_clipwise(data, modality):
         name += "-lowercase"
     return store_path(data.stores, domain_name(domain), name)
 
 
-def prepare_stores(data: DataConfig, domains: Sequence[str], progress: Progress | None = None) -> None:
-    """Extract what is missing, so that runs only read.
+def prepare_stores(
+    data: DataConfig, domains: Sequence[str], progress: Progress | None = None, splits: Collection[str] = SPLITS
+) -> None:
+    """Extract what is missing of some splits, so that runs only read.
 
     Raises:
         UnknownNameError: a modality or extractor that there is not.
-        CorpusError: a corpus that cannot be read.
+        CorpusError: a corpus that cannot be read, or simulated features of one whose classes are not the sentiments.
         StoreError: a store that another extractor wrote, or a full disk.
     """
     for modality in data.features:
         if modality not in MODALITIES:
             raise UnknownNameError("modality", modality, MODALITIES)
+        if data.features[modality] == SIMULATED:
+            _check_simulable(data, domains, modality)
     # Text first: simulated video may ride on it.
     for modality in sorted(data.features, key=MODALITIES.index):
         for domain in domains:
-            _prepare(data, domain, modality, progress)
+            _prepare(data, domain, modality, progress, splits)
 
 
-def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | None) -> None:
+def _check_simulable(data: DataConfig, domains: Sequence[str], modality: str) -> None:
+    for domain in domains:
+        label_set = label_set_of(data, domain)
+        if label_set != SENTIMENT:
+            raise CorpusError(
+                f"{domain_name(domain)} is labelled with {told(label_set)}, and simulated {modality} is drawn from a "
+                f"world whose classes are {', '.join(SENTIMENT.classes)}; take other {modality} features, or none"
+            )
+
+
+def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | None, splits: Collection[str]) -> None:
     utterances = _utterances(data, domain)
     folder = folder_of(data, domain, modality)
     told = None if progress is None else lambda done, total: progress(f"{domain_name(domain)} {modality}", done, total)
     if data.features[modality] == SIMULATED:
+        if modality != "text" and data.features.get("text", "").endswith(TOKENS):
+            _prepare(_ridden(data), domain, "text", progress, SPLITS)
         fill_store(folder, utterances, _simulated(data, domain, modality, utterances), progress=told)
     else:
         engine = make_engine() if is_clipwise(data, modality) else None
-        fill_store(folder, utterances, extractor_of(data, modality), progress=told, engine=engine)
+        wanted = [u for u in utterances if u.split in splits]
+        fill_store(folder, wanted, extractor_of(data, modality), progress=told, engine=engine)
     _store.cache_clear()
 
 
@@ -124,7 +148,7 @@ def extractor_of(data: DataConfig, modality: str) -> Extractor:
     name = data.features[modality]
     if name == SIMULATED:
         raise UsageError(f"{modality} is simulated: it was drawn from labels, and no clip has any")
-    if modality != "text":
+    if modality != "text" or is_clipwise(data, modality):
         return make_extractor(modality, name)
     from msadg.extraction.text import TextEncoder, TextTokens
 
@@ -133,13 +157,21 @@ def extractor_of(data: DataConfig, modality: str) -> Extractor:
     return TextEncoder(name, lowercase=data.lowercase)
 
 
+def _ridden(data: DataConfig) -> DataConfig:
+    """The data with the text that simulated features ride on: for an encoder that is trained, its states before that.
+
+    Token ids say nothing by their size; and rows with a frozen and a trained encoder are to meet the same video.
+    """
+    return replace(data, features={**data.features, "text": data.features["text"].removesuffix(TOKENS)})
+
+
 def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
     from msadg.extraction.simulated import SimulatedFeatures, TextEvidence, text_evidence
 
     rides = modality != "text" and data.features.get("text", SIMULATED) != SIMULATED
     if not rides:
         return SimulatedFeatures(modality)
-    text = Store(folder_of(data, domain, "text"))
+    text = Store(folder_of(_ridden(data), domain, "text"))
 
     def evidence() -> dict[str, float]:
         present = [u for u in utterances if u.clip_id in text]
@@ -166,9 +198,7 @@ def load_clips(data: DataConfig, domain: str, split: Split, domain_index: int = 
 
     Raises:
         StoreError: the features are not there (``prepare_stores`` makes them).
-        CorpusError: its classes are not those of sentiment.
     """
-    check_label_sets(data, [domain])
     utterances = [u for u in _utterances(data, domain) if u.split == split]
     stores = {modality: _store(folder_of(data, domain, modality)) for modality in data.features}
     return ClipSet(
@@ -202,6 +232,7 @@ def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dic
             "version": first.version,
             "digest": first.digest,
             "simulated": bool(first.settings.get("simulated", False)),
+            **({"row_note": first.settings["row_note"]} if "row_note" in first.settings else {}),
             "inputs": {domain_name(d): _store(folder_of(data, d, modality)).inputs_sha256 for d in domains},
         }
     return described
@@ -211,8 +242,11 @@ def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dic
 def _clips_digest(domain: str, labels: LabelReading, data_root: Path | None, empty: bool) -> str:
     """Of a domain's clips and labels; kept, since every key of a grid asks for it."""
     digest = hashlib.sha256()
+    # A simulated polarity follows from id and class; runs from before there was one keep their keys.
+    follows = domain in CORPORA and issubclass(CORPORA[domain], SimulatedCorpus)
     for u in _read_corpus(domain, labels, data_root, empty):
-        digest.update(repr((u.clip_id, u.video_id, u.split, u.sentiment, u.polarity)).encode())
+        polarity = None if follows else u.polarity
+        digest.update(repr((u.clip_id, u.video_id, u.split, u.sentiment, polarity)).encode())
     return digest.hexdigest()
 
 
@@ -244,27 +278,27 @@ def check_splits(data: DataConfig, sources: Sequence[str], targets: Sequence[str
 
 
 def check_label_sets(data: DataConfig, domains: Sequence[str]) -> None:
-    """Stop before anything is trained where the classes of the corpora are not the same, or not those of sentiment.
+    """Stop before anything is trained where the classes of the corpora are not the same.
 
     Raises:
-        CorpusError: two corpora with different label sets, or one with a set that nothing is trained on yet.
+        CorpusError: two corpora with different label sets.
     """
-    label_set = check_one_label_set({domain_name(d): _utterances(data, d)[0].label_set for d in domains})
-    if label_set != SENTIMENT:
-        raise CorpusError(
-            f"{', '.join(map(domain_name, domains))}: labelled with {label_set.name}, {len(label_set.classes)} classes "
-            f"({', '.join(label_set.classes)}); methods and metrics know the {len(SENTIMENT.classes)} classes of "
-            f"{SENTIMENT.name} only, so far such a corpus can be read, checked and extracted, not trained or scored on"
-        )
+    check_one_label_set({domain_name(domain): label_set_of(data, domain) for domain in domains})
 
 
 def check_polarity(data: DataConfig, sources: Sequence[str]) -> None:
     """Stop where a source of a regression has clips without polarity.
 
     Raises:
-        CorpusError: it has; says of how many.
+        CorpusError: it has, and says of how many; or its classes know none.
     """
     for domain in sources:
+        label_set = label_set_of(data, domain)
+        if not label_set.has_polarity:
+            raise CorpusError(
+                f"{domain_name(domain)} is labelled with {told(label_set)}, which has no polarity, so there is nothing "
+                "for a regression to learn; use task = 'classification'"
+            )
         utterances = [u for u in _utterances(data, domain) if u.split != "test"]
         without = [u for u in utterances if u.polarity is None]
         if without:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from msadg.errors import MsadgWarning, RunError, UnknownNameError, UsageError
 from msadg.methods import load_method
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.experiment import UNRECORDED, Experiment, experiment_from
+from msadg.protocols.grid_engines import GridEngine, LocalProcesses
+from msadg.protocols.needed_sources import has_sources_to_compare, num_sources_needed
 from msadg.protocols.recipe import Recipe
 from msadg.protocols.run import MODEL_FILE, TrainedRun, described, load_run, train_run
 from msadg.protocols.score import Measure, failed_record, resolved_settings, score_run
@@ -33,6 +35,8 @@ class Job:
 def plan(recipe: Recipe, rows: Sequence[str], splits: Sequence[DomainSplit], seeds: Sequence[int]) -> list[Experiment]:
     """All cells of a grid; a deterministic method gets the first seed only.
 
+    Where a method compares source domains, settings with too few are left out of its row, with a warning.
+
     Raises:
         UnknownNameError: no such row or method.
         SettingsError: settings out of range.
@@ -46,8 +50,25 @@ def plan(recipe: Recipe, rows: Sequence[str], splits: Sequence[DomainSplit], see
                 f"row {row!r} takes its keep ratios from {spec.keep_ratio_of!r}, which is not in the grid; add it"
             )
         chosen = seeds[:1] if load_method(spec.method).deterministic else seeds
-        experiments += [recipe.experiment(row, split, seed) for split in splits for seed in chosen]
+        experiments += [
+            recipe.experiment(row, split, seed) for split in _possible(recipe, row, splits) for seed in chosen
+        ]
     return experiments
+
+
+def _possible(recipe: Recipe, row: str, splits: Sequence[DomainSplit]) -> Sequence[DomainSplit]:
+    """The choices of domains that a row can be trained on; all of them where it can on none, so that it says why."""
+    spec = recipe.row(row)
+    selection = spec.selection or recipe.selection
+    kept = [split for split in splits if has_sources_to_compare(spec.method, selection, split.source_domains)]
+    if kept and len(kept) < len(splits):
+        without = [
+            split.setting or "+".join(map(domain_name, split.source_domains)) for split in splits if split not in kept
+        ]
+        needed = num_sources_needed(spec.method, selection)
+        message = f"{spec.method} compares {needed} source domains or more: row {row!r} leaves out {', '.join(without)}"
+        warnings.warn(MsadgWarning(message), stacklevel=3)
+    return kept or splits
 
 
 def run_grid(
@@ -58,6 +79,8 @@ def run_grid(
     num_jobs: int | None = None,
     measure: Measure | None = None,
     tell: Callable[[Record, int, int], None] | None = None,
+    journal: str = RECORDS_FILE,
+    engine: GridEngine | None = None,
 ) -> list[Record]:
     """Run what is not recorded yet and return all records of the grid.
 
@@ -68,12 +91,17 @@ def run_grid(
         num_jobs: processes at a time; None is one for each core. What is recorded does not depend on it.
         measure: adds to each record.
         tell: called with each new record, the number of cells done, and of all.
+        journal: the file in the folder that holds the records.
+        engine: who works, instead of so many processes of this machine.
     """
     done: dict[str, Record] = {}
     for wave in (_first_wave, _second_wave):
         ready = wave(recipe, experiments, done)
-        done |= _recorded(folder, ready)
-        for records in _run(_jobs(ready, done), folder, num_jobs, measure):
+        done |= _recorded(folder / journal, ready)
+        jobs = _jobs(ready, done)
+        tasks = [partial(run_job, job, folder, measure, journal) for job in jobs]
+        for position, outcome in (engine or LocalProcesses(num_jobs)).run(tasks):
+            records = _lost(jobs[position], folder / journal, outcome) if isinstance(outcome, RunError) else outcome
             for record in records:
                 done[record.key] = record
                 if tell:
@@ -88,12 +116,14 @@ def run_grid(
     return sorted(done.values(), key=lambda r: order.index((r.row, r.setting, r.source_domains, r.seed)))
 
 
-def missing(recipe: Recipe, experiments: Sequence[Experiment], folder: Path) -> list[Experiment]:
+def missing(
+    recipe: Recipe, experiments: Sequence[Experiment], folder: Path, journal: str = RECORDS_FILE
+) -> list[Experiment]:
     """What ``run_grid`` would run; a row that takes after a missing one is missing, too."""
     first = _first_wave(recipe, experiments, {})
-    done = _recorded(folder, first)
+    done = _recorded(folder / journal, first)
     second = _second_wave(recipe, experiments, done)
-    done |= _recorded(folder, second)
+    done |= _recorded(folder / journal, second)
     there = {(r.row, r.setting, r.source_domains, r.seed) for r in done.values()}
     return [e for e in experiments if (e.row, e.domains.setting, _source_names(e), e.seed) not in there]
 
@@ -113,9 +143,9 @@ def _source_names(experiment: Experiment) -> tuple[str, ...]:
     return tuple(map(domain_name, experiment.domains.source_domains))
 
 
-def _recorded(folder: Path, experiments: Sequence[Experiment]) -> dict[str, Record]:
+def _recorded(journal: Path, experiments: Sequence[Experiment]) -> dict[str, Record]:
     wanted = {e.key() for e in experiments}
-    return {r.key: r for r in read_records(folder / RECORDS_FILE) if r.key in wanted and r.error is None}
+    return {r.key: r for r in read_records(journal) if r.key in wanted and r.error is None}
 
 
 def _jobs(experiments: Sequence[Experiment], done: dict[str, Record]) -> list[Job]:
@@ -136,21 +166,15 @@ def _with_keep_ratios(experiment: Experiment, reference: str, done: dict[str, Re
     return None
 
 
-def _run(jobs: Sequence[Job], folder: Path, num_jobs: int | None, measure: Measure | None) -> Iterator[list[Record]]:
-    from joblib import Parallel, delayed
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(num_jobs or cores, len(jobs)))
-    if workers == 1:
-        yield from (run_job(job, folder, measure) for job in jobs)
-        return
-    # loky restarts a worker that has grown; memory-mapped features look like growth, and nothing is lost.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-    with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
-        yield from pool(delayed(run_job)(job, folder, measure) for job in jobs)
+def _lost(job: Job, journal: Path, error: RunError) -> list[Record]:
+    """The records of a job whose worker died before it could write any."""
+    records = [failed_record(experiment, error) for experiment in job.experiments]
+    for record in records:
+        append_record(journal, record)
+    return records
 
 
-def run_job(job: Job, folder: Path, measure: Measure | None) -> list[Record]:
+def run_job(job: Job, folder: Path, measure: Measure | None, journal: str = RECORDS_FILE) -> list[Record]:
     """Train once, score each experiment, and append the records; an error becomes a record, too."""
     records = []
     with warnings.catch_warnings(record=True) as caught:
@@ -161,7 +185,7 @@ def run_job(job: Job, folder: Path, measure: Measure | None) -> list[Record]:
             notes = sorted({str(w.message) for w in caught if issubclass(w.category, MsadgWarning)})
             seconds = time.monotonic() - started
             record = replace(record, extra={**record.extra, "warnings": notes, "seconds": seconds})
-            append_record(folder / RECORDS_FILE, record)
+            append_record(folder / journal, record)
             records.append(record)
     return records
 

@@ -8,6 +8,8 @@
     [rows."s2lif, no mask"]
     method = "s2lif"
     settings = { mask = "none" }
+    [rows.s2lif.by_sources."meld+mosei".settings]   # for runs on these sources alone, as `msadg tune` writes it
+    sparsity_weight = 3e-2
 
 A name in ``METHODS`` is a row of its own without being listed.
 """
@@ -15,18 +17,20 @@ A name in ``METHODS`` is a row of its own without being listed.
 from __future__ import annotations
 
 import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from msadg.errors import SettingsError, UnknownNameError, UsageError
+from msadg.errors import MsadgWarning, SettingsError, UnknownNameError, UsageError
 from msadg.methods import METHODS, load_method
 from msadg.methods.build import MethodSpec
 from msadg.methods.finetuned import FineTuneConfig
 from msadg.methods.masked import MaskedConfig
 from msadg.methods.task import TaskKind
 from msadg.methods.varied import VariedConfig
+from msadg.protocols.changes import PARTS, Changes, sources_key
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment, InterventionName
 from msadg.protocols.features import TOKENS, DataConfig
@@ -61,6 +65,31 @@ class RowSpec:
     """What is done to the selected features while scoring."""
     keep_ratio_of: str | None = None
     """For a random mask: the row whose measured keep ratios it takes, for the same setting and seed."""
+    by_sources: Mapping[str, Changes] = field(default_factory=dict)
+    """Sources joined by ``+`` -> what is different in runs that train on exactly these."""
+
+    def changed(self, changes: Changes) -> RowSpec:
+        """The row with some changes, which go before those of ``by_sources``; of a part that it has."""
+        had = {part: getattr(self, part) for part in PARTS}
+        now: dict[str, Any] = {part: {**had[part], **getattr(changes, part)} for part in PARTS if had[part] is not None}
+        later = {sources: own.and_then(changes) for sources, own in self.by_sources.items()}
+        return replace(self, **now, by_sources=later)
+
+    def on_sources(self, domains: Sequence[str]) -> RowSpec:
+        """The row as it is for these source domains.
+
+        A row that was fitted to some choices of sources is taken as it stands for another, with a warning.
+        """
+        if not self.by_sources:
+            return self
+        key, known = sources_key(domains), {sources_key(k.split("+")): own for k, own in self.by_sources.items()}
+        if key not in known:
+            message = (
+                f"{self.method} has settings of its own for {', '.join(known)}, and none for {key}: there it runs with "
+                f"those of the recipe; `msadg tune --source {key.replace('+', ' ')}` finds some"
+            )
+            warnings.warn(MsadgWarning(message), stacklevel=2)
+        return replace(self, by_sources={}).changed(known.get(key, Changes()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +101,7 @@ class Recipe:
     selection: str = "source_dev"
     """Who picks the epoch."""
     task: TaskKind = "classification"
-    """What is predicted: the sentiment's class, or (``regression``) the polarity."""
+    """What is predicted: the class, or (``regression``) the polarity."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Fields of ``TrainingConfig``."""
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -81,6 +110,8 @@ class Recipe:
     """Method -> its settings."""
     rows: Mapping[str, RowSpec] = field(default_factory=dict)
     """Row -> how it is made."""
+    search: Mapping[str, Any] = field(default_factory=dict)
+    """What ``msadg tune`` draws settings from (``protocols.search_space``)."""
 
     def row(self, name: str) -> RowSpec:
         """The row of a name: a listed one, or a method by itself.
@@ -94,6 +125,18 @@ class Recipe:
             return RowSpec(method=name)
         raise UnknownNameError("method or row", name, [*METHODS, *self.rows])
 
+    def is_of_classes_only(self, row: str) -> bool:
+        """Whether a row differs from others by a class prior alone, in a recipe that predicts polarity.
+
+        A regression has no class shares to leave out, so the row would repeat another's numbers under a name that
+        says otherwise. It cannot be run (``Experiment`` refuses it); a table of all rows does without it.
+
+        Raises:
+            UnknownNameError: no such row.
+        """
+        spec = self.row(row)
+        return (spec.task or self.task) == "regression" and spec.training.get("class_prior", "source") != "source"
+
     def experiment(self, row: str, domains: DomainSplit, seed: int) -> Experiment:
         """The experiment of one cell of the table.
 
@@ -101,7 +144,7 @@ class Recipe:
             UnknownNameError: no such row or method.
             SettingsError: settings out of range.
         """
-        spec = self.row(row)
+        spec = self.row(row).on_sources(domains.source_domains)
         data = dict(self.data)
         data["features"] = {
             modality: name
@@ -181,12 +224,20 @@ def load_recipe(name: str, changes: Sequence[str] = ()) -> Recipe:
     for change in changes:
         _apply(content, change)
     rows = content.get("rows", {})
-    content["rows"] = {row: settings_from(RowSpec, spec, f"{path}: rows.{row}") for row, spec in rows.items()}
+    content["rows"] = {row: _row_from(spec, f"{path}: rows.{row}") for row, spec in rows.items()}
     recipe = settings_from(Recipe, content, where=str(path))
     for method in recipe.methods:
         if method not in METHODS:
             raise UnknownNameError(f"method in {path}", method, METHODS)
     return recipe
+
+
+def _row_from(values: Mapping[str, Any], where: str) -> RowSpec:
+    by_sources = {
+        sources: settings_from(Changes, changes, f"{where}.by_sources.{sources}")
+        for sources, changes in values.get("by_sources", {}).items()
+    }
+    return settings_from(RowSpec, {**values, "by_sources": by_sources}, where)
 
 
 def _apply(content: dict[str, Any], change: str) -> None:

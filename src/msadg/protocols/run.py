@@ -21,18 +21,23 @@ from torch import nn
 
 from msadg.batches.clips import ClipSet, joined
 from msadg.batches.moments import step_moments
+from msadg.corpora.label_sets import check_one_label_set, label_set_from
 from msadg.errors import MsadgWarning, RunError
+from msadg.methods import load_method
 from msadg.methods.build import build_method
 from msadg.methods.method import ClosedForm, Method
 from msadg.protocols.checkpoint import STATE_FILE, TrainingState, load_tensors, load_weights, save_tensors
+from msadg.protocols.domains import domain_name
 from msadg.protocols.experiment import Experiment, experiment_from
-from msadg.protocols.features import TOKENS, check_polarity, is_clipwise, load_clips
+from msadg.protocols.features import TOKENS, check_label_sets, check_polarity, is_clipwise, label_set_of, load_clips
 from msadg.protocols.loop import Trainer, fit_closed_form
 from msadg.protocols.observer import Observer
 from msadg.protocols.selection import best_common_epochs
 from msadg.protocols.sources import SOURCES_FILE, read_sources, sources_of, write_sources
 from msadg.protocols.training import num_threads
+from msadg.results.record import labelled_with
 from msadg.store.atomic import write_text
+from msadg.types import SENTIMENT, LabelSet
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
@@ -86,7 +91,8 @@ def open_run(folder: Path, experiment: Experiment, *, resume: bool) -> None:
     Raises:
         RunError: the folder exists and is not to be gone on with, or belongs to other settings.
     """
-    wanted = {"training_key": experiment.training_key(), "experiment": experiment.to_dict()}
+    label_set = label_set_of(experiment.data, experiment.domains.source_domains[0])
+    wanted = {"training_key": experiment.training_key(), "experiment": experiment.to_dict()} | labelled_with(label_set)
     if not any(path.name != LOCK_FILE for path in folder.iterdir()):
         write_text(folder / RUN_FILE, json.dumps(wanted, indent=1))
         return
@@ -120,8 +126,14 @@ def _first_difference(found: Any, wanted: Any, path: str = "") -> str:
     return f"{path}: {found!r} there, {wanted!r} now" if path else "its features changed"
 
 
-def new_method(experiment: Experiment, feature_dims: Mapping[str, int]) -> Method:
-    """The method of an experiment with its initial weights."""
+def new_method(experiment: Experiment, feature_dims: Mapping[str, int], label_set: LabelSet = SENTIMENT) -> Method:
+    """The method of an experiment with its initial weights.
+
+    Args:
+        experiment: what is trained.
+        feature_dims: width of each modality's features.
+        label_set: of its corpora.
+    """
     dims = dict(feature_dims)
     encoder: nn.Module | None = None
     if experiment.method.finetune is not None:
@@ -129,13 +141,24 @@ def new_method(experiment: Experiment, feature_dims: Mapping[str, int]) -> Metho
 
         encoder = load_encoder(experiment.data.features["text"].removesuffix(TOKENS))
         dims["text"] = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
-    return build_method(experiment.method, dims, experiment.seed, encoder, experiment.whole_task)
+    return build_method(experiment.method, dims, experiment.seed, encoder, experiment.whole_task(label_set))
 
 
 def source_clips(experiment: Experiment, split: str) -> list[ClipSet]:
     """One split of each source domain."""
     names = experiment.domains.source_domains
     return [load_clips(experiment.data, name, split, index) for index, name in enumerate(names)]  # type: ignore[arg-type]
+
+
+def check_classes(trained: TrainedRun, clip_sets: Sequence[ClipSet]) -> None:
+    """Stop where clips are to be scored whose classes are not those that a run was trained on.
+
+    Raises:
+        CorpusError: names both.
+    """
+    run = f"the run on {'+'.join(map(domain_name, trained.experiment.domains.source_domains))}"
+    for clips in clip_sets:
+        check_one_label_set({run: trained.method.task.label_set, clips.domain: clips.label_set})
 
 
 def train_run(
@@ -146,13 +169,14 @@ def train_run(
     Raises:
         RunError: see ``open_run`` and ``Trainer.run``.
         UsageError: the method cannot work on these features.
-        CorpusError: a regression on a source without polarity.
+        CorpusError: a regression on a source without polarity, or sources whose classes are not the same.
     """
     # What can be wrong with the settings is found out before the folder is taken.
-    train_sets = source_clips(experiment, "train")
+    check_label_sets(experiment.data, experiment.domains.source_domains)
+    train_sets = source_clips(experiment, load_method(experiment.method.name).fitted_on)
     if experiment.task == "regression":
         check_polarity(experiment.data, experiment.domains.source_domains)
-    method = new_method(experiment, train_sets[0].feature_dims)
+    method = new_method(experiment, train_sets[0].feature_dims, train_sets[0].label_set)
     with only_one(folder):
         open_run(folder, experiment, resume=resume)
         if (folder / MODEL_FILE).exists():
@@ -227,7 +251,7 @@ def _epochs_by_leaving_one_out(experiment: Experiment, train_sets: Sequence[Clip
     dev_sets = source_clips(experiment, "dev")
     for held in range(len(train_sets)):
         kept = [clips for index, clips in enumerate(train_sets) if index != held]
-        method = new_method(experiment, train_sets[0].feature_dims)
+        method = new_method(experiment, train_sets[0].feature_dims, train_sets[0].label_set)
         _look_at(method, joined(kept), experiment)
         inner = folder / f"without-{dev_sets[held].domain}"
         inner.mkdir(parents=True, exist_ok=True)
@@ -274,7 +298,8 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
     experiment = replace(experiment, data=data)
     sources = read_sources(folder)
     dims = sources.feature_dims if sources else source_clips(experiment, "dev")[0].feature_dims
-    return _finished(folder, experiment, new_method(experiment, dims))
+    label_set = label_set_from(_read_run_file(folder).get("label_set"), str(folder / RUN_FILE))
+    return _finished(folder, experiment, new_method(experiment, dims, label_set))
 
 
 def _finished(folder: Path, experiment: Experiment, method: Method) -> TrainedRun:

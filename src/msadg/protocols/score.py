@@ -19,12 +19,12 @@ from msadg.metrics.by_domain import summarise_domains
 from msadg.protocols.domains import domain_name
 from msadg.protocols.evaluate import predict_logits, predictions_of, scores_of
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import feature_manifests, load_clips
+from msadg.protocols.features import feature_manifests, label_set_of, load_clips
 from msadg.protocols.intervention import intervened
-from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.run import TrainedRun, check_classes, source_clips
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.results.predictions import Predictions, joined_predictions
-from msadg.results.record import Record
+from msadg.results.record import Record, labelled_with
 from msadg.settings import settings_from, settings_to_dict
 from msadg.types import Split
 
@@ -42,6 +42,9 @@ def score_run(
         experiment: how to score it: its row, targets and intervention; None for the run's own.
         split: of each domain.
         measure: adds to the record's ``extra``.
+
+    Raises:
+        CorpusError: a domain whose classes are not those that the run was trained on.
     """
     experiment = experiment or trained.experiment
     domains = experiment.domains
@@ -50,6 +53,7 @@ def score_run(
     method = trained.method.to(device)
     with num_threads(experiment.training.threads), intervened(method, experiment.intervention, dev_sets, device):
         test_sets = [load_clips(experiment.data, name, split) for name in domains.all_domains]
+        check_classes(trained, test_sets)
         outputs = {clips.domain: predict_logits(method, clips, device=device) for clips in test_sets}
         dev_outputs = {clips.domain: predict_logits(method, clips, device=device) for clips in dev_sets}
     method.cpu()
@@ -86,7 +90,7 @@ def score_run(
         features=feature_manifests(experiment.data, domains.all_domains),
         metrics=metrics,
         dev_metrics={clips.domain: scores_of(dev_outputs[clips.domain]["logits"], clips) for clips in dev_sets},
-        extra=extra | dict(measure(trained) if measure else {}),
+        extra=extra | labelled_with(trained.method.task.label_set) | dict(measure(trained) if measure else {}),
         environment=environment() | {"threads": experiment.training.threads},
     )
     return record, joined_predictions(parts)
@@ -112,6 +116,7 @@ def failed_record(experiment: Experiment, error: Exception) -> Record:
         seed=experiment.seed,
         revision=code_revision(),
         features={},
+        extra=labelled_with(label_set_of(experiment.data, experiment.domains.source_domains[0])),
         environment=environment(),
         error=f"{type(error).__name__}: {error}",
     )

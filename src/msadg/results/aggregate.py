@@ -112,10 +112,12 @@ def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def _draws_needed(groups: Mapping[Group, Sequence[Record]], baseline_row: str, rows: Sequence[str] | None) -> int:
+def _draws_needed(
+    groups: Mapping[Group, Sequence[Record]], baseline_row: str, rows: Sequence[str] | None, metric: str
+) -> int:
     """80 for each cell that will be compared: the smallest p, 2 / (draws + 1), times the cells, is then half of .05."""
     num_cells = sum(
-        len(shared_targets(runs, groups[baseline_row, setting]))
+        len(shared_targets(runs, groups[baseline_row, setting], metric))
         for (row, setting), runs in groups.items()
         if row != baseline_row and (rows is None or row in rows) and (baseline_row, setting) in groups
     )
@@ -132,6 +134,8 @@ def compare(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Each row (all others by default) against a baseline row, on every target domain of every setting they share.
+
+    On those, that is, where both have the metric: neither a classification nor a target of classes has a polarity's.
 
     Columns: row, setting (a `Setting`), domain, difference (row - baseline), low, high, p, p_adjusted, num_videos.
     There are at least 80 draws for each cell, whatever `draws` says: with fewer, Holm could adjust even the smallest
@@ -151,14 +155,14 @@ def compare(
             raise UnknownNameError("row", row, known)
     lines: list[dict[str, Any]] = []
     reasons: list[str] = []
-    draws = max(draws, _draws_needed(groups, baseline_row, rows))
+    draws = max(draws, _draws_needed(groups, baseline_row, rows, metric))
     for setting in dict.fromkeys(setting for row, setting in groups if row == baseline_row):
         baseline = [_loader(load_predictions, run) for run in groups[baseline_row, setting]]
         for row in (row for row, at in groups if at == setting and row != baseline_row):
             if rows is not None and row not in rows:
                 continue
             runs = [_loader(load_predictions, run) for run in groups[row, setting]]
-            for domain in shared_targets(groups[row, setting], groups[baseline_row, setting]):
+            for domain in shared_targets(groups[row, setting], groups[baseline_row, setting], metric):
                 try:
                     a, b = ([load().of_domain(domain) for load in side] for side in (runs, baseline))
                     found = paired_cluster_bootstrap(a, b, metric, draws, seed)
@@ -180,10 +184,11 @@ def compare(
     return pd.DataFrame(lines, columns=columns)
 
 
-def shared_targets(runs: Sequence[Record], others: Sequence[Record] = ()) -> list[str]:
-    """The target domains that all these runs were scored on, in the order of the first."""
+def shared_targets(runs: Sequence[Record], others: Sequence[Record] = (), metric: str | None = None) -> list[str]:
+    """The target domains that all these runs were scored on (by a metric, if named), in the order of the first."""
     everyone = [*runs, *others]
-    return [domain for domain in targets_of(runs[0]) if all(domain in run.metrics for run in everyone)]
+    scores = [(domain, [run.metrics.get(domain) for run in everyone]) for domain in targets_of(runs[0])]
+    return [domain for domain, found in scores if all(s is not None and (not metric or metric in s) for s in found)]
 
 
 def targets_of(run: Record) -> list[str]:

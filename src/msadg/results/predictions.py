@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,31 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from msadg.corpora.label_sets import label_set_from, told
 from msadg.errors import RunError
-from msadg.types import SENTIMENTS
+from msadg.types import SENTIMENT, LabelSet
 
-PROBABILITIES = tuple(f"p_{name}" for name in SENTIMENTS)
-TRUTH = ("clip_id", "video_id", "domain", "sentiment", "polarity")
-COLUMNS = (*TRUTH, *PROBABILITIES)
-"""Of a classification."""
-REGRESSION_COLUMNS = (*TRUTH, "predicted_polarity", "predicted_sentiment")
+LABEL_SET_KEY = b"msadg.label_set"
+"""In the file's metadata: what the classes are; a file without it is of sentiments."""
+
+
+def columns_of(label_set: LabelSet) -> tuple[str, ...]:
+    """The columns of a classification; the truth stands under the name of the label set.
+
+    Example:
+        >>> columns_of(SENTIMENT)[3:]
+        ('sentiment', 'polarity', 'p_negative', 'p_neutral', 'p_positive')
+    """
+    return (*_truth(label_set), *(f"p_{name}" for name in label_set.ids))
+
+
+def regression_columns_of(label_set: LabelSet) -> tuple[str, ...]:
+    """The columns of a regression."""
+    return (*_truth(label_set), "predicted_polarity", f"predicted_{label_set.name}")
+
+
+def _truth(label_set: LabelSet) -> tuple[str, ...]:
+    return ("clip_id", "video_id", "domain", label_set.name, "polarity")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +47,7 @@ class Predictions:
     video_id: Shaped[np.ndarray, " clip"]
     domain: Shaped[np.ndarray, " clip"]
     sentiment: Int[np.ndarray, " clip"]
-    """The truth, as index into SENTIMENTS."""
+    """The truth, as index into the classes."""
     polarity: Float[np.ndarray, " clip"]
     """The truth in [-3, 3]; NaN where the corpus has classes only."""
     probabilities: Float[np.ndarray, "clip sentiment"] | None = None
@@ -38,6 +56,8 @@ class Predictions:
     """As predicted, also beyond 3; None in a classification."""
     predicted_sentiment: Int[np.ndarray, " clip"] | None = None
     """What the predicted polarity was read as; None in a classification."""
+    label_set: LabelSet = SENTIMENT
+    """What the classes are."""
 
     def __len__(self) -> int:
         return len(self.clip_id)
@@ -49,7 +69,7 @@ class Predictions:
 
     @property
     def predicted(self) -> Int[np.ndarray, " clip"]:
-        """The likeliest sentiment of each clip, the first of a tie; or what its predicted polarity was read as."""
+        """The likeliest class of each clip, the first of a tie; or what its predicted polarity was read as."""
         if self.probabilities is not None:
             return np.asarray(self.probabilities.argmax(axis=1))
         assert self.predicted_sentiment is not None
@@ -61,18 +81,28 @@ class Predictions:
 
     def take(self, which: Bool[np.ndarray, " clip"] | Int[np.ndarray, " taken"]) -> Predictions:
         """The clips at these places, or where this is True."""
-        return Predictions(**{name: values[which] for name, values in self._filled().items()})
+        taken = {name: values[which] for name, values in self._filled().items()}
+        return Predictions(**taken, label_set=self.label_set)
 
     def _filled(self) -> dict[str, Any]:
-        """The fields that this kind of prediction has, by name."""
-        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: values for name, values in fields.items() if values is not None}
+        """What this kind of prediction has of each clip, by name of the field."""
+        names = [field.name for field in dataclasses.fields(self) if field.name != "label_set"]
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
 def joined_predictions(parts: Sequence[Predictions]) -> Predictions:
-    """Predictions of several domains in one."""
+    """Predictions of several domains in one.
+
+    Raises:
+        RunError: their classes are not the same.
+    """
+    label_set = parts[0].label_set
+    for part in parts:
+        if part.label_set != label_set:
+            raise RunError(f"predictions of {told(label_set)} and of {told(part.label_set)} cannot be put together")
     columns = [part._filled() for part in parts]
-    return Predictions(**{name: np.concatenate([part[name] for part in columns]) for name in columns[0]})
+    whole = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+    return Predictions(**whole, label_set=label_set)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -82,22 +112,26 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
     from msadg.store.atomic import atomic_path
 
+    label_set = predictions.label_set
     columns: dict[str, Any] = {
         "clip_id": pa.array(predictions.clip_id.tolist(), pa.string()),
         "video_id": pa.array(predictions.video_id.tolist(), pa.string()),
         "domain": pa.array(predictions.domain.tolist(), pa.string()),
-        "sentiment": pa.array(predictions.sentiment.astype(np.int8)),
+        label_set.name: pa.array(predictions.sentiment.astype(np.int8)),
         "polarity": pa.array(predictions.polarity.astype(np.float64), from_pandas=True),  # NaN as null
     }
     if predictions.probabilities is not None:
-        for index, name in enumerate(PROBABILITIES):
-            columns[name] = pa.array(predictions.probabilities[:, index].astype(np.float64))
+        for index, name in enumerate(label_set.ids):
+            columns[f"p_{name}"] = pa.array(predictions.probabilities[:, index].astype(np.float64))
     if predictions.predicted_polarity is not None:
         columns["predicted_polarity"] = pa.array(predictions.predicted_polarity.astype(np.float64))
-        columns["predicted_sentiment"] = pa.array(predictions.predicted.astype(np.int8))
+        columns[f"predicted_{label_set.name}"] = pa.array(predictions.predicted.astype(np.int8))
+    table = pa.table(columns)
+    if label_set != SENTIMENT:
+        table = table.replace_schema_metadata({LABEL_SET_KEY: json.dumps(dataclasses.asdict(label_set))})
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as partial:
-        pq.write_table(pa.table(columns), partial)
+        pq.write_table(table, partial)
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -115,20 +149,34 @@ def read_predictions(path: Path) -> Predictions:
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path}: not a Parquet file ({error}); score the run again") from error
-    is_regression = tuple(table.column_names) == REGRESSION_COLUMNS
-    if not is_regression and tuple(table.column_names) != COLUMNS:
-        raise RunError(f"{path}: has the columns {', '.join(table.column_names)}; expected {', '.join(COLUMNS)}")
+    label_set = _label_set_of(table.schema.metadata or {}, path)
+    columns = columns_of(label_set)
+    is_regression = tuple(table.column_names) == regression_columns_of(label_set)
+    if not is_regression and tuple(table.column_names) != columns:
+        raise RunError(f"{path}: has the columns {', '.join(table.column_names)}; expected {', '.join(columns)}")
 
-    def numbers(name: str) -> np.ndarray:
+    def numbers(name: str) -> Float[np.ndarray, " clip"]:
         return np.asarray(table[name].to_numpy(), dtype=np.float64)
+
+    def classes(name: str) -> Int[np.ndarray, " clip"]:
+        return np.asarray(table[name].to_numpy(), dtype=np.int64)
 
     return Predictions(
         clip_id=np.array(table["clip_id"].to_pylist(), dtype=np.str_),
         video_id=np.array(table["video_id"].to_pylist(), dtype=np.str_),
         domain=np.array(table["domain"].to_pylist(), dtype=np.str_),
-        sentiment=table["sentiment"].to_numpy().astype(np.int64),
+        sentiment=classes(label_set.name),
         polarity=numbers("polarity"),
-        probabilities=None if is_regression else np.stack([numbers(name) for name in PROBABILITIES], axis=1),
+        probabilities=None if is_regression else np.stack([numbers(f"p_{name}") for name in label_set.ids], axis=1),
         predicted_polarity=numbers("predicted_polarity") if is_regression else None,
-        predicted_sentiment=table["predicted_sentiment"].to_numpy().astype(np.int64) if is_regression else None,
+        predicted_sentiment=classes(f"predicted_{label_set.name}") if is_regression else None,
+        label_set=label_set,
     )
+
+
+def _label_set_of(metadata: Mapping[bytes, bytes], path: Path) -> LabelSet:
+    try:
+        content = json.loads(metadata[LABEL_SET_KEY]) if LABEL_SET_KEY in metadata else None
+    except ValueError as error:
+        raise RunError(f"{path}: its metadata is damaged ({error}); score the run again") from error
+    return label_set_from(content, str(path))

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from msadg.corpora.label_sets import label_set_from
 from msadg.errors import RunError, nearest_name
+from msadg.types import SENTIMENT, LabelSet
 
 ORACLE = "oracle"
 """The selection rule that reads the target; tables mark it."""
@@ -49,13 +51,24 @@ class Record:
     dev_metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """On dev, sources only."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """What a method or a measurement adds: keep ratios, best epoch, epochs, seconds, recovery ..."""
+    """What a method or a measurement adds: keep ratios, best epoch, epochs, seconds, recovery ...
+
+    ``label_set``: what the classes are, where they are not the three sentiments (``labelled_with``)."""
     environment: Mapping[str, Any] = field(default_factory=dict)
     """Version of torch, threads, platform."""
     error: str | None = None
     """Why the run failed; None = it did not."""
     finished_at: str = field(default_factory=_now)
     """ISO 8601, UTC."""
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the classes are.
+
+        Raises:
+            RunError: ``extra`` says so in no way that is known.
+        """
+        return label_set_from(self.extra.get("label_set"), f"record {self.key}")
 
     def to_json(self) -> str:
         """One line of JSON. NaN is written as null, an infinite number as "inf" or "-inf"."""
@@ -80,6 +93,11 @@ class Record:
             raise RunError(f"{where}: {place} is {first['input']!r}; {first['msg']}") from error
         except ValueError as error:
             raise RunError(f"{where}: {error}; expected what `msadg train` wrote, one JSON object") from error
+
+
+def labelled_with(label_set: LabelSet) -> dict[str, Any]:
+    """What a record's ``extra`` says of its classes: nothing of the three sentiments."""
+    return {} if label_set == SENTIMENT else {"label_set": dataclasses.asdict(label_set)}
 
 
 def digest_of(what: Mapping[str, Any]) -> str:

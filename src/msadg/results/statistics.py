@@ -12,11 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
+from msadg.corpora.label_sets import told
 from msadg.errors import RunError, UnknownNameError
-from msadg.metrics.confusion import NUM_SENTIMENTS, SCORES_OF_COUNTS
+from msadg.metrics.confusion import SCORES_OF_COUNTS
+from msadg.metrics.polarity_sums import SCORES_OF_SUMS
 from msadg.results.predictions import Predictions
+
+BOOTSTRAPPED = (*SCORES_OF_COUNTS, *SCORES_OF_SUMS)
+"""The metrics that can be bootstrapped: sums over each video's clips determine them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +81,28 @@ def paired_cluster_bootstrap(
     Each draw takes as many videos as there are, with replacement, the same ones for both methods and all seeds,
     and computes (mean over a of the metric) - (mean over b). p = 2 (1 + min(#draws <= 0, #draws >= 0)) / (draws + 1),
     at most 1: never 0, as the data at hand is one more draw. With a single video nothing can be drawn, and the
-    interval and p are NaN.
+    interval and p are NaN. So are they, and the difference, where a run has no score on the clips as they are (the
+    correlation of a constant); a draw without one counts for no difference.
     Reference: Davison, Hinkley, "Bootstrap Methods and their Application", 1997, sections 3.8 and 4.4.
 
     Raises:
-        RunError: the runs are not about the same clips with the same labels.
-        UnknownNameError: a metric that counts of (truth, prediction) do not determine.
+        RunError: the runs are not about the same clips with the same labels, or a metric of polarities is asked of
+            runs or clips that have none.
+        UnknownNameError: a metric that sums over clips do not determine.
     """
-    if metric not in SCORES_OF_COUNTS:
-        raise UnknownNameError("metric to bootstrap", metric, SCORES_OF_COUNTS)
-    counts = _counts_by_video([*a, *b])
+    if metric not in BOOTSTRAPPED:
+        raise UnknownNameError("metric to bootstrap", metric, BOOTSTRAPPED)
+    runs = [*a, *b]
+    counts = _counts_by_video(runs) if metric in SCORES_OF_COUNTS else _polarity_sums_by_video(runs, metric)
     num_videos = len(counts)
     observed = float(_differences(counts.sum(axis=0)[None], len(a), metric)[0])
-    if num_videos < 2:
+    if num_videos < 2 or np.isnan(observed):
         return Difference(observed, float("nan"), float("nan"), float("nan"), num_videos)
     weights = times_drawn(num_videos, draws, seed)
     drawn = (weights @ counts.reshape(num_videos, -1)).reshape(draws, *counts.shape[1:])
     differences = _differences(drawn, len(a), metric)
-    low, high = np.quantile(differences, [0.025, 0.975])
-    rarer = min((differences <= 0).sum(), (differences >= 0).sum())
+    low, high = np.nanquantile(differences, [0.025, 0.975])
+    rarer = min((~(differences > 0)).sum(), (~(differences < 0)).sum())
     p = min(1.0, 2 * (1 + int(rarer)) / (draws + 1))
     return Difference(observed, float(low), float(high), p, num_videos)
 
@@ -116,10 +124,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def _differences(
-    counts: Float[np.ndarray, "draw run sentiment sentiment"], num_a: int, metric: str
-) -> Float[np.ndarray, " draw"]:
-    scores = SCORES_OF_COUNTS[metric](counts)
+def _differences(sums: Float[np.ndarray, "draw run *cell"], num_a: int, metric: str) -> Float[np.ndarray, " draw"]:
+    scores = SCORES_OF_COUNTS[metric](sums) if metric in SCORES_OF_COUNTS else SCORES_OF_SUMS[metric].score(sums)
     difference: np.ndarray = scores[:, :num_a].mean(axis=1) - scores[:, num_a:].mean(axis=1)
     # Equal predictions in another order of runs must differ by 0, not by the last bit of a mean.
     return np.where(np.abs(difference) < 1e-12, 0.0, difference)
@@ -138,14 +144,38 @@ def _counts_by_video(
 ) -> Float[np.ndarray, "video run sentiment sentiment"]:
     """Counts of (truth, prediction) in each video of each run."""
     runs = _aligned(runs)
-    # Corpora may share a video: MOSI and MOSEI both have YouTube's ids.
-    names = np.char.add(np.char.add(runs[0].domain.astype(np.str_), "\x1f"), runs[0].video_id.astype(np.str_))
-    videos, video = np.unique(names, return_inverse=True)
-    cells = NUM_SENTIMENTS**2
-    place = (video * NUM_SENTIMENTS + runs[0].sentiment) * NUM_SENTIMENTS
-    counts = [np.bincount(place + run.predicted, minlength=len(videos) * cells) for run in runs]
-    shape = (len(runs), len(videos), NUM_SENTIMENTS, NUM_SENTIMENTS)
+    videos, video = _videos(runs[0])
+    num_classes = runs[0].label_set.num_classes
+    place = (video * num_classes + runs[0].sentiment) * num_classes
+    counts = [np.bincount(place + run.predicted, minlength=len(videos) * num_classes**2) for run in runs]
+    shape = (len(runs), len(videos), num_classes, num_classes)
     return np.stack(counts).reshape(shape).swapaxes(0, 1).astype(np.float64)
+
+
+def _polarity_sums_by_video(runs: Sequence[Predictions], metric: str) -> Float[np.ndarray, "video run term"]:
+    """Sums over each video's clips of the metric's terms, for each run."""
+    runs = _aligned(runs)
+    first = runs[0]
+    if np.isnan(first.polarity).any():
+        raise RunError(f"{metric} is of polarities, and {first.domain[0]} has clips that have a class only")
+    videos, video = _videos(first)
+    sums = []
+    for run in runs:
+        if run.predicted_polarity is None:
+            raise RunError(f"{metric} is of predicted polarities, and a run to compare predicts classes")
+        if (run.polarity != first.polarity).any():
+            at = int((run.polarity != first.polarity).argmax())
+            raise RunError(f"two runs to compare disagree on the polarity of {first.clip_id[at]}; score both again")
+        terms = SCORES_OF_SUMS[metric].terms(run.predicted_polarity, run.polarity)
+        sums.append([np.bincount(video, weights=term, minlength=len(videos)) for term in terms.T])
+    return np.array(sums).transpose(2, 0, 1)
+
+
+def _videos(run: Predictions) -> tuple[Shaped[np.ndarray, " video"], Int[np.ndarray, " clip"]]:
+    """The videos, and which of them each clip is of; corpora may share ids: MOSI and MOSEI both have YouTube's."""
+    names = np.char.add(np.char.add(run.domain.astype(np.str_), "\x1f"), run.video_id.astype(np.str_))
+    videos, video = np.unique(names, return_inverse=True)
+    return videos, video
 
 
 def _aligned(runs: Sequence[Predictions]) -> list[Predictions]:
@@ -153,6 +183,8 @@ def _aligned(runs: Sequence[Predictions]) -> list[Predictions]:
     aligned = [run.take(_order(run)) for run in runs]
     first = aligned[0]
     for run in aligned[1:]:
+        if run.label_set != first.label_set:
+            raise RunError(f"two runs to compare differ in classes: {told(first.label_set)}, {told(run.label_set)}")
         if len(run) != len(first) or (run.clip_id != first.clip_id).any():
             odd = np.setxor1d(run.clip_id, first.clip_id)
             raise RunError(

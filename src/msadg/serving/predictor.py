@@ -23,7 +23,7 @@ from msadg.serving.shift import shift_of, shift_warning
 from msadg.serving.times import check_within
 from msadg.serving.verdict import KeyFrame, Shift, Verdict
 from msadg.serving.wording import given_by_hand, how_without, listed, not_asked, not_read, nothing_to_read
-from msadg.types import MODALITIES, SENTIMENTS, Clip, Prediction, Steps, Word
+from msadg.types import MODALITIES, Clip, LabelSet, Prediction, Steps, Word
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Said:
     """What a run says of some of a clip's modalities: of classes, their probabilities; else a polarity."""
 
     winner: int
-    """Index of the sentiment."""
+    """Index of the class."""
     probabilities: dict[str, float] | None
     polarity: float | None
 
 
 class Predictor:
-    """Predicts the sentiment of clips with one trained run.
+    """Predicts the sentiment of clips with one trained run, or what else the run was trained on.
 
     A clip that has every modality gets what scoring it from its store gives (``msadg evaluate``): to about 1e-5 where
     text was encoded, since an encoder's last bits depend on the transcripts that it was batched with. One that lacks a
@@ -68,6 +68,11 @@ class Predictor:
         self.method = trained.method.eval().to(device)
         self.sources = read_sources(self.folder)
         self.maker = FeatureMaker(self.experiment.data, self.sources)
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the classes of a verdict are."""
+        return self.method.task.label_set
 
     def predict(
         self,
@@ -128,7 +133,8 @@ class Predictor:
         shift = self._shift(read)
         text_only = said if plan.read == ("text",) else self._text_only(observed)
         return Verdict(
-            sentiment=SENTIMENTS[said.winner],
+            sentiment=self.label_set.classes[said.winner],
+            label_set=self.label_set.name,
             probabilities=said.probabilities,
             text_only=text_only.probabilities if text_only else None,
             multimodal=said.probabilities if len(plan.read) > 1 else None,
@@ -213,8 +219,8 @@ class Predictor:
             polarity = float(scorer.polarity(steps)[0])
             return Said(sentiment_of_polarity(polarity, self.experiment.data.labels), None, polarity)
         probabilities = scorer.probabilities(steps)[0]
-        by_sentiment = dict(zip(SENTIMENTS, probabilities.tolist(), strict=True))
-        return Said(int(probabilities.argmax()), by_sentiment, None)
+        by_class = dict(zip(self.label_set.classes, probabilities.tolist(), strict=True))
+        return Said(int(probabilities.argmax()), by_class, None)
 
     def _text_only(self, observed: Mapping[str, Observed]) -> Said | None:
         """What the run says where the text is all there is; None where it cannot say."""

@@ -75,9 +75,11 @@ class Verdict:
     """What a run says of one clip."""
 
     sentiment: str
-    """The likeliest; of a run that predicts polarity, what that is read as."""
+    """The likeliest class; of a run that predicts polarity, what that is read as."""
+    label_set: str = "sentiment"
+    """What the classes are; of a run on other classes than the sentiments ``sentiment`` is one of those."""
     probabilities: Mapping[str, float] | None
-    """By sentiment; the verdict. None for a run that predicts polarity."""
+    """By class; the verdict. None for a run that predicts polarity."""
     text_only: Mapping[str, float] | None
     """What the run says of the text alone; None without text, or for a run that does not read it."""
     multimodal: Mapping[str, float] | None
@@ -119,9 +121,9 @@ class Verdict:
     """What such a run says of the text alone."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; what is not a number is None."""
+        """Plain values for JSON; what is not a number is None. The class stands under the name of its label set."""
         plain: dict[str, Any] = _plain(dataclasses.asdict(self))
-        return plain
+        return {self.label_set: plain.pop("sentiment")} | plain
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,43 @@
+"""Simulated video is one and the same whether the text encoder that it rides on is frozen or trained."""
+
+import pytest
+import torch
+
+from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.store.reader import Store
+from tests.protocols.helpers import toy_domain
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "clip", "class", "0", "1", "2"]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=16,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    BertTokenizer(vocab={word: at for at, word in enumerate(WORDS)}).save_pretrained(folder)
+    return str(folder)
+
+
+def test_frozen_and_trained_text_share_one_store_of_video_whichever_comes_first(tmp_path, encoder):
+    domain = toy_domain(tmp_path, "a")
+    frozen, trained = ({"text": text, "video": "simulated"} for text in (encoder, f"{encoder}-tokens"))
+    clips = [f"a/test/c{i}" for i in (66, 70, 89)]
+    found = []
+    for order in ((frozen, trained), (trained, frozen)):
+        stores = tmp_path / f"stores-{len(found)}"
+        for features in order:  # The second would be refused if it made other features.
+            prepare_stores(DataConfig(features=features, stores=stores), [domain])
+        (folder,) = {path.parent for path in stores.rglob("manifest.json") if "video" in path.parent.name}
+        store = Store(folder)
+        assert store.manifest.settings["text_evidence"].startswith("real text, text-tiny, ")
+        some = [clip_id for clip_id in store.clip_ids if clip_id.endswith(("c66", "c70", "c89"))]
+        assert len(some) == len(clips)
+        found.append((store.inputs_sha256, [store.features(clip_id).values.tolist() for clip_id in some]))
+    assert found[0] == found[1]
