@@ -14,8 +14,17 @@ METHODS = {
     "constant": "msadg.methods.constant:Constant",
     "linear": "msadg.methods.linear:Linear",
     "erm": "msadg.methods.erm:ERM",
+    "coral": "msadg.methods.coral:CORAL",
+    "groupdro": "msadg.methods.groupdro:GroupDRO",
+    "vrex": "msadg.methods.vrex:VREx",
+    "irm": "msadg.methods.irm:IRM",
+    "ridg": "msadg.methods.ridg:RIDG",
+    "mad": "msadg.methods.mad:MAD",
+    "mllm": "msadg.methods.mllm:MLLM",
     "s2lif": "msadg.methods.s2lif:S2LIF",
     "invariant_fusion": "msadg.methods.invariant_fusion:InvariantFusion",
+    "mult": "msadg.methods.mult:MulT",
+    "almt": "msadg.methods.almt:ALMT",
 }
 """Name -> where its class is; a string, so that listing the methods imports none of them."""
 
