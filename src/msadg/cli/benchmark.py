@@ -1,8 +1,12 @@
 """`msadg benchmark`: a grid of methods x settings x seeds, on all cores, resumable.
 
+  msadg benchmark --table 2 --seeds 5 -o results/tables        (the first paper's Table 2, and rows that it lacks)
+  msadg benchmark --table 1 --settings single-A --methods "ridg (T, frozen)" "erm (T, frozen)" -o results/tables
   msadg benchmark --settings all --methods constant linear erm s2lif --seeds 5 -o results/text
   msadg benchmark --recipe controls --settings single-A multi-C --methods all --seeds 3 -o results/controls
   msadg benchmark --leave-one-out a=a.csv b=b.csv c=c.csv --methods erm s2lif -o results/mine
+  on a Ray cluster (results, stores and corpora on a disk that all of its machines share):
+    msadg benchmark --settings all --seeds 5 --engine ray --ray-address auto -o results/text
 
 What is recorded in the results folder is not run again, so an interrupted grid is completed by the same command.
 A run that fails is recorded with its error and does not stop the others; the next start tries it again.
@@ -24,11 +28,14 @@ from msadg.cli.options import (
     progress_bar,
     recipe_of,
 )
+from msadg.cli.paper_table import rows_of_table, splits_of_table, with_trained_text
+from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
 
 if TYPE_CHECKING:
     from msadg.protocols.domains import DomainSplit
+    from msadg.protocols.grid_engines import GridEngine
     from msadg.protocols.recipe import Recipe
     from msadg.results.record import Record
 
@@ -36,8 +43,13 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument(
-        "--methods", nargs="+", default=["all"], metavar="ROW",
+        "--methods", nargs="+", metavar="ROW",
         help=f"rows of the table: {', '.join(METHODS)}, rows of the recipe, or all (default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--table", type=int, choices=(1, 2, 3),
+        help="the first paper's table of this number, by the recipe tables unless --recipe names another; --settings "
+        "and --methods take a part of it; language models are asked only by --methods, with their row or all",
     )  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--settings", nargs="+", metavar="SETTING", help="single-A ... multi-C, or all (default)")
@@ -45,23 +57,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--source", nargs="+", metavar="DOMAIN", help="one choice of sources; with --target")
     parser.add_argument("--target", nargs="+", default=[], metavar="DOMAIN", help="with --source")
     parser.add_argument("--seeds", default="5", help="how many (5) or which (0,3,7); default: 5")
-    parser.add_argument("--jobs", type=int, help="processes at a time (default: one for each core)")
     parser.add_argument("-o", "--output", type=Path, default=Path("results"), help="results folder (default: results)")
     parser.add_argument("--dry-run", action="store_true", help="only say which runs are missing")
+    add_work_arguments(parser)
     add_recipe_arguments(parser)
     add_data_arguments(parser)
+    parser.set_defaults(recipe=None)  # quick, or tables
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the grid; exit status 1 if a run failed."""
+    arguments.recipe = arguments.recipe or ("quick" if arguments.table is None else "tables")
     recipe = recipe_of(arguments)
+    if arguments.table is not None:
+        recipe = with_trained_text(recipe, arguments.text)
+        splits = splits_of_table(arguments)
+        rows = rows_of_table(arguments.table, recipe, arguments.methods, splits)
+    else:
+        splits, rows = _splits(arguments), _rows(arguments.methods or ["all"], recipe)
     records = run_grid_shown(
         recipe,
-        _rows(arguments.methods, recipe),
-        _splits(arguments),
+        rows,
+        splits,
         parse_seeds(arguments.seeds),
         arguments.output,
-        num_jobs=arguments.jobs,
+        engine=engine_of(arguments),
         dry_run=arguments.dry_run,
     )
     failed = [record for record in records if record.error]
@@ -71,16 +91,32 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"warning, in {number} of {len(records)} runs: {sentence}", file=sys.stderr)
     if not arguments.dry_run:
         done = f"{len(records) - len(failed)} runs are recorded in {arguments.output}"
-        print(f"{done}; tables: msadg report {arguments.output}", file=sys.stderr)
+        table = "" if arguments.table is None else f" --table {arguments.table}"
+        print(f"{done}; tables: msadg report {arguments.output}{table}", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _rows(names: list[str], recipe: Recipe) -> list[str]:
     if names == ["all"]:
-        return [*METHODS, *(row for row in recipe.rows if row not in METHODS)] if not recipe.rows else list(recipe.rows)
+        return _without_class_priors(list(recipe.rows) or list(METHODS), recipe)
     for name in names:
         recipe.row(name)
     return list(dict.fromkeys(names))
+
+
+def _without_class_priors(rows: list[str], recipe: Recipe) -> list[str]:
+    """The rows that the recipe's task has a meaning for; says which are left out.
+
+    Who asks for all rows asks for those there can be; a row that is named and cannot be is an error.
+    """
+    left_out = [row for row in rows if recipe.is_of_classes_only(row)]
+    if left_out:
+        print(
+            f"left out: {'; '.join(left_out)}: a class prior is about the shares of classes, and a regression predicts "
+            "polarity",
+            file=sys.stderr,
+        )
+    return [row for row in rows if row not in left_out]
 
 
 def _splits(arguments: argparse.Namespace) -> list[DomainSplit]:
@@ -104,6 +140,7 @@ def run_grid_shown(
     folder: Path,
     *,
     num_jobs: int | None = None,
+    engine: GridEngine | None = None,
     dry_run: bool = False,
 ) -> list[Record]:
     """Extract what is missing, run the grid with a progress bar, return its records."""
@@ -112,21 +149,35 @@ def run_grid_shown(
 
     experiments = plan(recipe, rows, splits, seeds)
     prepare(experiments)
+    todo = missing(recipe, experiments, folder)
     if dry_run:
-        for experiment in missing(recipe, experiments, folder):
+        for experiment in todo:
             print(f"{experiment.row}, {experiment.domains.setting}, seed {experiment.seed}")
         return []
     with progress_bar() as progress:
-        task = progress.add_task("runs", total=len(experiments), note="")
+        done_before = len(experiments) - len(todo)  # or the time left would be told as if they had been fast
+        task = progress.add_task("runs", total=len(experiments), completed=done_before, note="")
 
         def show(record: Record, done: int, total: int) -> None:
-            worst = min(
-                (record.metrics[d]["f1_macro"] for d in record.target_domains if d in record.metrics), default=0
-            )
-            said = "failed" if record.error else f"worst target F1 {worst:.3f}"
-            note = f"{record.row}, {record.setting}, seed {record.seed}: {said}"
+            note = f"{record.row}, {record.setting}, seed {record.seed}: {_said(record)}"
             progress.update(task, completed=done, total=total, note=note)
 
-        records = run_grid(recipe, experiments, folder, num_jobs=num_jobs, measure=measure_recovery, tell=show)
+        records = run_grid(
+            recipe, experiments, folder, num_jobs=num_jobs, measure=measure_recovery, tell=show, engine=engine
+        )
         progress.update(task, completed=len(records))
     return records
+
+
+def _said(record: Record) -> str:
+    """How a run ended, in a few words: its worst target, by macro-F1; by the error where polarities were predicted."""
+    from msadg.metrics.by_domain import worst
+
+    if record.error:
+        return "failed"
+    scored = [record.metrics[domain] for domain in record.target_domains if domain in record.metrics]
+    for metric, name in (("mae", "MAE"), ("f1_macro", "F1")):
+        values = [scores[metric] for scores in scored if metric in scores]
+        if values:  # a target that is labelled with classes has no error
+            return f"worst target {name} {worst(metric, values):.3f}"
+    return "done"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from msadg.report.tables import Cell, Column, Row, Table
+from msadg.report.tables import Cell, Column, Row, Table, with_published
+from msadg.results.statistics import Interval
 
 COLUMNS = (
     "row",
@@ -29,16 +30,24 @@ COLUMNS = (
     "p_adjusted",
 )
 
+NO_RUN = Cell({}, Interval(float("nan"), float("nan"), float("nan"), 0))
+
 
 def to_csv(table: Table) -> str:
-    """One line per cell that has a score; values by seed are joined by spaces, what does not exist is empty."""
+    """One line per cell that has a score; values by seed are joined by spaces, what does not exist is empty.
+
+    A table in a paper's layout has a column ``category``; one with its numbers has ``published``, and lines for those
+    rows too that nobody ran.
+    """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    more = ("category",) * table.has_categories + ("published",) * table.has_published
+    writer.writerow([*COLUMNS, *more])
     for row in table.rows:
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            if cell is not None:
-                writer.writerow(_line(table.metric, row, column, cell))
+        for column, (cell, published) in zip(table.columns, with_published(row), strict=True):
+            if cell is not None or published is not None:
+                own = {"category": row.category, "published": "" if published is None else repr(published)}
+                writer.writerow([*_line(table.metric, row, column, cell or NO_RUN), *(own[name] for name in more)])
     return file.getvalue()
 
 

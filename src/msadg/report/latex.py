@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-from msadg.report.names import printed, spread
-from msadg.report.tables import Cell, Column, Row, Table
+from msadg.report.names import bracketed, printed, spread
+from msadg.report.tables import Cell, Column, Row, Table, shown_once, with_published
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -31,7 +31,10 @@ FITTING = 6
 
 def to_latex(table: Table) -> str:
     """A `table` environment, with caption, label and notes; ends with a line break."""
-    rows = [" & ".join([_label(row), *(_cell(cell) for cell in row.cells)]) for row in table.rows]
+    rows = [" & ".join([_label(row), *itertools.starmap(_cell, with_published(row))]) for row in table.rows]
+    if table.has_categories:
+        rows = _under_categories(shown_once(table.rows), rows)
+    before = ["category"] if table.has_categories else []
     notes = [rf"\\[2pt] {{\footnotesize {escape(note)}}}" for note in table.notes]
     opened, closed = (r"\resizebox{\textwidth}{!}{%", "}") if len(table.columns) > FITTING else (r"\small", "")
     lines = [
@@ -40,9 +43,9 @@ def to_latex(table: Table) -> str:
         rf"\caption{{{escape(table.title)}. {escape(table.caption)}}}",
         rf"\label{{tab:{table.name}}}",
         opened,
-        rf"\begin{{tabular}}{{l{_alignment(table.columns)}}}",
+        rf"\begin{{tabular}}{{{'l' * len(before)}l{_alignment(table.columns)}}}",
         r"\toprule",
-        *_heads(table.columns),
+        *_heads(table.columns, before),
         r"\midrule",
         *(rf"{row} \\" for row in rows),
         r"\bottomrule",
@@ -63,13 +66,19 @@ def escape(text: str) -> str:
     return "".join(ESCAPES.get(sign, sign) for sign in text)
 
 
-def _heads(columns: Sequence[Column]) -> list[str]:
-    """The settings, each over its columns; then the domains."""
+def _under_categories(categories: Sequence[str], rows: Sequence[str]) -> list[str]:
+    """Each row behind its category, and a rule before each category but a first row's."""
+    rules = ["\\midrule\n" if name and index else "" for index, name in enumerate(categories)]
+    return [f"{rule}{escape(name)} & {row}" for rule, name, row in zip(rules, categories, rows, strict=True)]
+
+
+def _heads(columns: Sequence[Column], before: Sequence[str]) -> list[str]:
+    """The settings, each over its columns; then the domains, with the heads of what stands before the methods."""
     names = [escape(printed(column.domain)) + (" (source)" if column.role == "source" else "") for column in columns]
-    domains = " & ".join(["method", *names]) + r" \\"
+    domains = " & ".join([*before, "method", *names]) + r" \\"
     if not any(column.group for column in columns):
         return [domains]
-    groups, rules, start = [""], [], 2
+    groups, rules, start = [""] * (len(before) + 1), [], len(before) + 2
     for group, width in _runs(columns):
         groups.append(rf"\multicolumn{{{width}}}{{c}}{{{escape(group)}}}")
         rules += [rf"\cmidrule(lr){{{start}-{start + width - 1}}}"] if group else []
@@ -94,7 +103,9 @@ def _label(row: Row) -> str:
     return escape(row.label) + (ESCAPES["†"] if row.is_oracle else "")
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: Cell | None, published: float | None) -> str:
+    if published is not None:
+        return bracketed(_cell(cell, None) if cell else "", published)
     if cell is None:
         return "--"
     text = escape(spread(cell.interval.mean, cell.interval.half))

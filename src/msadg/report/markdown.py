@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
-from msadg.report.names import MISSING, printed, spread
-from msadg.report.tables import Cell, Column, Row, Table
+from msadg.report.names import MISSING, bracketed, printed, spread
+from msadg.report.tables import Cell, Column, Row, Table, shown_once, with_published
 
 
 def to_markdown(table: Table) -> str:
     """Title, table, caption and notes; ends with a line break."""
     head = ["method", *(heading(column) for column in table.columns)]
-    body = [[_label(row), *(_cell(cell) for cell in row.cells)] for row in table.rows]
-    parts = [f"### {escape(table.title)}", grid([[escape(name) for name in head], *body]), escape(table.caption)]
+    body = [[_label(row), *itertools.starmap(_cell, with_published(row))] for row in table.rows]
+    if table.has_categories:
+        head = ["category", *head]
+        body = [[escape(name), *line] for name, line in zip(shown_once(table.rows), body, strict=True)]
+    parts = [
+        f"### {escape(table.title)}",
+        grid([[escape(name) for name in head], *body], 1 + table.has_categories),
+        escape(table.caption),
+    ]
     if table.notes:
         parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
@@ -40,7 +48,9 @@ def _label(row: Row) -> str:
     return escape(row.label) + ("†" if row.is_oracle else "")
 
 
-def _cell(cell: Cell | None) -> str:
+def _cell(cell: Cell | None, published: float | None) -> str:
+    if published is not None:
+        return bracketed(_cell(cell, None) if cell else "", published)
     if cell is None:
         return MISSING
     text = spread(cell.interval.mean, cell.interval.half)
@@ -48,13 +58,14 @@ def _cell(cell: Cell | None) -> str:
     return text + (r"\*" if cell.differs else "") + ("‡" if cell.num_one_sentiment else "")
 
 
-def grid(lines: Sequence[Sequence[str]]) -> str:
-    """Header and rows as a table; the first column to the left, the others to the right."""
+def grid(lines: Sequence[Sequence[str]], num_left: int = 1) -> str:
+    """Header and rows as a table; the first column, or so many, to the left, the others to the right."""
     widths = [max(3, *(len(text) for text in column)) for column in zip(*lines, strict=True)]
-    rule = [":" + "-" * (widths[0] - 1), *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(_line(line, widths) for line in (lines[0], rule, *lines[1:]))
+    rule = [f":{'-' * (w - 1)}" if at < num_left else f"{'-' * (w - 1)}:" for at, w in enumerate(widths)]
+    return "\n".join(_line(line, widths, num_left) for line in (lines[0], rule, *lines[1:]))
 
 
-def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = (text.ljust(width) for text, width in zip(texts, widths, strict=True))
-    return "| " + " | ".join([first, *(text.strip().rjust(len(text)) for text in others)]) + " |"
+def _line(texts: Sequence[str], widths: Sequence[int], num_left: int) -> str:
+    padded = [text.ljust(width) for text, width in zip(texts, widths, strict=True)]
+    right = [text.strip().rjust(len(text)) for text in padded[num_left:]]
+    return "| " + " | ".join([*padded[:num_left], *right]) + " |"

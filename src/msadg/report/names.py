@@ -82,3 +82,13 @@ def spread(mean: float, half: float) -> str:
         ('.512 ± .010', '.500')
     """
     return number(mean) if math.isnan(half) else f"{number(mean)} ± {number(half)}"
+
+
+def bracketed(ours: str, published: float) -> str:
+    """A score with a paper's own behind it; the paper's alone where there is none of ours.
+
+    Example:
+        >>> bracketed(".512 ± .010", 0.644), bracketed("", 0.644)
+        ('.512 ± .010 [.644]', '[.644]')
+    """
+    return f"{ours} [{number(published)}]".strip()

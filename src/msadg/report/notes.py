@@ -9,7 +9,7 @@ from msadg.metrics.by_domain import LOWER_IS_BETTER
 from msadg.report.names import printed
 from msadg.results.aggregate import Setting, group_runs, row_of
 from msadg.results.record import ORACLE, Record
-from msadg.types import SENTIMENTS
+from msadg.types import SENTIMENT, LabelSet
 
 
 def caption_of(records: Sequence[Record], metric: str, against: str | None, num_compared: int) -> str:
@@ -31,7 +31,7 @@ def caption_of(records: Sequence[Record], metric: str, against: str | None, num_
     if any(record.selection == ORACLE for record in records):
         parts.append("†: selected on the target, out of competition")
     if any(answers_one_sentiment(record, domain) for record in records for domain in record.metrics):
-        parts.append("‡: one sentiment for every clip in some seed, see below")
+        parts.append(f"‡: one {_what_is_answered(records)} for every clip in some seed, see below")
     return ". ".join(parts) + "."
 
 
@@ -41,12 +41,14 @@ def notes_of(records: Sequence[Record], groups: Mapping[Setting, str]) -> list[s
 
 
 def answers_one_sentiment(record: Record, domain: str) -> bool:
-    """Whether a run gave every clip of a domain the same sentiment, so that its score is a constant classifier's.
+    """Whether a run gave every clip of a domain the same class, so that its score is a constant classifier's.
 
-    So it is if one sentiment has recall 1, the others 0, and macro-F1 is that of the constant: with a share s of
-    the clips in that sentiment, accuracy = s and F1 = 2s / (1 + s). False for the constant classifier itself.
+    So it is if one class has recall 1, the others 0, and macro-F1 is that of the constant: with a share s of
+    the clips in that class, accuracy = s and F1 = 2s / (1 + s). False for the constant classifier itself.
     """
-    return record.method != "constant" and _constant_answer(record.metrics.get(domain, {})) is not None
+    if record.method == "constant":
+        return False
+    return _constant_answer(record.metrics.get(domain, {}), record.label_set) is not None
 
 
 def is_regression(record: Record) -> bool:
@@ -61,13 +63,20 @@ def _task(records: Sequence[Record]) -> str:
     return f"{which}; its class is read from it as the labels' was"
 
 
-def _constant_answer(scores: Mapping[str, float]) -> str | None:
-    recalls = {name: scores.get(f"recall_{name}", math.nan) for name in SENTIMENTS}
+def _what_is_answered(records: Iterable[Record]) -> str:
+    """``sentiment``; of runs on other classes, which."""
+    names = dict.fromkeys(record.label_set.name for record in records)
+    return " or ".join(name if name == SENTIMENT.name else f"class of {name}" for name in names)
+
+
+def _constant_answer(scores: Mapping[str, float], label_set: LabelSet) -> str | None:
+    names = zip(label_set.classes, label_set.ids, strict=True)
+    recalls = {name: scores.get(f"recall_{part}", math.nan) for name, part in names}
     known = {name: recall for name, recall in recalls.items() if not math.isnan(recall)}
     if len(known) < 2 or sorted(known.values()) != [0.0] * (len(known) - 1) + [1.0]:
         return None
     share, f1 = scores.get("accuracy", math.nan), scores.get("f1_macro", math.nan)
-    if not math.isclose(f1, 2 * share / (1 + share) / len(SENTIMENTS), abs_tol=1e-9):
+    if not math.isclose(f1, 2 * share / (1 + share) / label_set.num_classes, abs_tol=1e-9):
         return None
     return max(known, key=known.__getitem__)
 
@@ -77,7 +86,7 @@ def _one_sentiment(records: Sequence[Record], groups: Mapping[Setting, str]) -> 
     for (row, setting), runs in group_runs(records).items():
         for domain in dict.fromkeys(domain for run in runs for domain in run.metrics):
             flagged = [run for run in runs if answers_one_sentiment(run, domain)]
-            answers = dict.fromkeys(str(_constant_answer(run.metrics[domain])) for run in flagged)
+            answers = dict.fromkeys(str(_constant_answer(run.metrics[domain], run.label_set)) for run in flagged)
             if flagged:
                 notes.append(
                     f"‡ {printed(row)}, {_place(groups, setting)}{printed(domain)}: {len(flagged)} of "

@@ -17,6 +17,7 @@ from msadg.report.notes import answers_one_sentiment, caption_of, notes_of
 from msadg.results.aggregate import Group, Setting, group_runs, row_of, targets_of, values_of
 from msadg.results.record import ORACLE, Record
 from msadg.results.statistics import Interval, t_interval
+from msadg.types import SENTIMENT, LabelSet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ class Cell:
     is_best: bool = False
     """Best mean of a target or summary column; rows selected on the target do not compete."""
     num_one_sentiment: int = 0
-    """Seeds that gave every clip the same sentiment, so that the score is a constant classifier's."""
+    """Seeds that gave every clip the same class, so that the score is a constant classifier's."""
     comparison: Comparison | None = None
 
     @property
@@ -82,6 +83,10 @@ class Row:
     """The rule that chose what to keep."""
     cells: tuple[Cell | None, ...]
     """By column; None where no run has a score."""
+    category: str = ""
+    """Under which a paper lists it."""
+    published: tuple[float | None, ...] = ()
+    """By column, what a paper prints there; empty where that is not asked for."""
 
     @property
     def is_oracle(self) -> bool:
@@ -103,18 +108,49 @@ class Table:
     notes: tuple[str, ...]
     """Below the table: what was flagged, and which runs failed."""
 
+    @property
+    def has_categories(self) -> bool:
+        """Whether its rows are listed under categories."""
+        return any(row.category for row in self.rows)
+
+    @property
+    def has_published(self) -> bool:
+        """Whether a paper's numbers stand beside ours."""
+        return any(row.published for row in self.rows)
+
+
+def with_published(row: Row) -> list[tuple[Cell | None, float | None]]:
+    """Each cell of a row with what a paper prints there."""
+    return list(zip(row.cells, row.published or (None,) * len(row.cells), strict=True))
+
+
+def shown_once(rows: Sequence[Row]) -> list[str]:
+    """The category of each row, "" where it is that of the row above."""
+    above = ["", *(row.category for row in rows)]
+    return ["" if row.category == before else row.category for row, before in zip(rows, above, strict=False)]
+
 
 Groups = Mapping[Group, Sequence[Record]]
 Cells = dict[str, list[Cell | None]]
 
 
 def split_by_sources(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """The records of each table: the papers' two, and one where each domain in turn is held out; those there are."""
-    parts: dict[str, list[Record]] = {"Single-source": [], "Multi-source": [], "Leave one domain out": []}
+    """The records of each table: the papers' two, and one where each domain in turn is held out; those there are.
+
+    Runs on other classes than the three sentiments have tables of their own, which say so.
+    """
+    titles = ("Single-source", "Multi-source", "Leave one domain out")
+    parts: dict[tuple[LabelSet, str], list[Record]] = {}
     for record in records:
-        number = "Single-source" if len(record.source_domains) == 1 else "Multi-source"
-        parts["Leave one domain out" if _is_left_out(record.setting) else number].append(record)
-    return {title: part for title, part in parts.items() if part}
+        title = titles[2 if _is_left_out(record.setting) else int(len(record.source_domains) > 1)]
+        parts.setdefault((record.label_set, title), []).append(record)
+    label_sets = sorted({label_set for label_set, _ in parts}, key=lambda one: (one != SENTIMENT, one.name))
+    return {
+        title if label_set == SENTIMENT else f"{title} {label_set.name}": parts[label_set, title]
+        for label_set in label_sets
+        for title in titles
+        if (label_set, title) in parts
+    }
 
 
 def build_table(
@@ -124,6 +160,7 @@ def build_table(
     rows: Sequence[str] | None = None,
     against: str | None = None,
     comparison: pd.DataFrame | None = None,
+    columns: Sequence[Column] | None = None,
 ) -> Table:
     """The table of one metric over these records.
 
@@ -134,17 +171,18 @@ def build_table(
         rows: which rows, in which order; by default all, as met. The constant row always comes first.
         against: the row that `comparison` compares with.
         comparison: what `msadg.results.compare` found, for the marks of significance.
+        columns: which, in which order; by default those of ``_columns``.
     """
     names = _row_order(records, rows)
     records = [record for record in records if row_of(record) in names]
     groups = group_runs(records)
-    columns = _columns(records)
+    columns = _columns(records) if columns is None else columns
     cells = {name: [_cell(groups, name, column, columns, metric) for column in columns] for name in names}
     if comparison is not None:
         cells = _with_comparison(cells, columns, comparison)
     rules = {name: ", ".join(dict.fromkeys(r.selection for r in records if row_of(r) == name)) for name in names}
     cells = _with_best(cells, columns, metric, eligible=[name for name in names if rules[name] != ORACLE])
-    num_compared = 0 if comparison is None else len(comparison)
+    num_compared = 0 if comparison is None else int(comparison["p"].notna().sum())
     return Table(
         name=f"{title.lower().replace(' ', '-')}-{metric}",
         title=f"{title}: {printed(metric)}",
@@ -164,16 +202,16 @@ def _row_order(records: Sequence[Record], rows: Sequence[str] | None) -> list[st
 
 
 def _label(name: str, records: Iterable[Record]) -> str:
-    """The printed name of a row; simulated features are named wherever they appear."""
+    """The printed name of a row; simulated features, and what else must be known of some, are named with it."""
     label = printed(name.removesuffix(f" ({ORACLE})"))
-    simulated = dict.fromkeys(
-        f"simulated {modality}"
+    said = dict.fromkeys(
+        f"simulated {modality}" if feature.get("simulated") else str(feature["row_note"])
         for record in records
         if row_of(record) == name
         for modality, feature in record.features.items()
-        if feature.get("simulated")
+        if feature.get("simulated") or feature.get("row_note")
     )
-    return f"{label} ({', '.join(simulated)})" if simulated else label
+    return f"{label} ({', '.join(said)})" if said else label
 
 
 def _columns(records: Sequence[Record]) -> list[Column]:

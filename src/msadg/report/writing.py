@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from msadg.errors import RunError, UnknownNameError
-from msadg.metrics.confusion import SCORES_OF_COUNTS
 from msadg.report.csv_table import to_csv
 from msadg.report.latex import to_latex
 from msadg.report.markdown import to_markdown
@@ -15,6 +14,7 @@ from msadg.results.aggregate import compare, row_of, to_frame
 from msadg.results.journal import read_records
 from msadg.results.predictions import Predictions, joined_predictions, read_predictions
 from msadg.results.record import Record
+from msadg.results.statistics import BOOTSTRAPPED
 from msadg.store.atomic import write_text
 
 METRICS = ("f1_macro", "accuracy")
@@ -69,8 +69,8 @@ def build_tables(
         records: what to show.
         load_predictions: finds the predictions of a run; read only for a comparison.
         metrics: the first is the primary one; None for those of ``metrics_for``.
-        against: the row that all others are tested against, or None for no test. Metrics that counts of
-            (truth, prediction) do not determine are not tested.
+        against: the row that all others are tested against, or None for no test. Metrics that sums over clips do not
+            determine are not tested.
         draws: of the bootstrap.
 
     Raises:
@@ -88,10 +88,19 @@ def build_tables(
     tables = []
     for metric in metrics:
         for title, part in split_by_sources(records).items():
-            has_test = against in {row_of(r) for r in part if r.error is None} and metric in SCORES_OF_COUNTS
+            if not _has(part, metric, known):
+                continue
+            has_test = against in {row_of(r) for r in part if r.error is None} and metric in BOOTSTRAPPED
             found = compare(part, load_predictions, str(against), metric=metric, draws=draws) if has_test else None
             tables.append(build_table(part, metric, title, against=against, comparison=found))
     return tables
+
+
+def _has(records: Sequence[Record], metric: str, known: Collection[str]) -> bool:
+    """Whether a table has anything to show: recalls are by class, so not every table has each."""
+    ended_well = [record for record in records if record.error is None]
+    scored = any(metric in scores for record in ended_well for scores in record.metrics.values())
+    return scored or not ended_well or not known
 
 
 def write_report(
