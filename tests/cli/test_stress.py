@@ -117,6 +117,11 @@ def test_a_benchmark_s_rows_are_put_under_stress_together(trained, capsys):
     records = [json.loads(line) for line in Path("grid/records.jsonl").read_text().splitlines()]
     scored = [r["metrics"]["simulated-c"]["f1_macro"] for r in records if r["row"] == "erm"]
     assert f1["points"][0]["values"] == scored and len(scored) == 2
+    comparison = ["--compare", "erm", "constant", "--rows", "erm", "constant"]
+    assert main(["stress", "grid", "--kinds", "missing", "--modalities", "text", *comparison, "-o", "pairs"]) == 2
+    assert "share 1 seed" in capsys.readouterr().err
+    assert main(["stress", "grid", *options, "--compare", "erm", "emr"]) == 2
+    assert "unknown curve to compare 'emr'; did you mean 'erm'?" in capsys.readouterr().err
     assert main(["stress", "grid", "--rows", "ermm", *options]) == 2
     assert "did you mean 'erm'?" in capsys.readouterr().err
 
@@ -124,3 +129,16 @@ def test_a_benchmark_s_rows_are_put_under_stress_together(trained, capsys):
 def test_rows_are_for_a_benchmark_s_folder(trained, capsys):
     assert main(["stress", str(trained / "0"), "--rows", "erm"]) == 2
     assert "none was named" in capsys.readouterr().err
+
+
+def test_rows_are_held_against_each_other_seed_by_seed(trained, tmp_path, capsys):
+    runs = [f"{name}={trained / seed}" for name in ("one", "two") for seed in ("0", "1")]
+    options = ["--kinds", "missing,noise", "--rates", "0.5", "--modalities", "text", "--repeats", "1"]
+    assert main(["stress", *runs, *options, "--compare", "one", "two"]) == 0
+    assert "## one against two" in capsys.readouterr().out
+    assert "## one against two" in Path("stress/stress.md").read_text()
+    with Path("stress/stress-pairs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    # The same runs under two names do not differ at all.
+    assert rows and all(row["first"] == row["second"] and float(row["low"]) == 0 for row in rows)
+    assert {row["num_seeds"] for row in rows} == {"2"}

@@ -2,11 +2,11 @@
 
   msadg stress runs/first
   msadg stress with=runs/a with=runs/b without=runs/c --target meld --kinds drop,noise --rates 0.1,0.5
-  msadg stress results/text --rows erm "erm + SV"
+  msadg stress results/text --rows erm "erm + SV" --compare "erm + SV" erm
 
 Runs of one name are seeds of one curve; without a name, a run is called as its row. Of the folder that `msadg
 benchmark` wrote, every run of the rows named is taken. Writes stress.csv (every number), stress.md (the means) and
-figures (PNG and SVG) of how far predictions moved and of macro-F1.
+figures (PNG and SVG) of how far predictions moved and of macro-F1; with --compare, stress-pairs.csv (the paired tests).
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msadg.errors import UsageError
+from msadg.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from msadg.analysis.stress_config import StressConfig
     from msadg.analysis.stress_curves import Curve, StressedRun
+    from msadg.analysis.stress_pairs import StressPair
     from msadg.protocols.experiment import Experiment
     from msadg.protocols.run import TrainedRun
 
@@ -59,6 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="deviation of the noise, in each feature's standard deviations in the sources (default: %(default)s)",
     )
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("CURVE", "AGAINST"),
+        help="test how far one moves against another, seed by seed, at the highest rates; may be repeated",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: RUN/stress; of several, ./stress")
     parser.add_argument("--stores", type=Path, help="folder of the stored features, if it moved")
     parser.add_argument("--data-root", type=Path, help="folder of the corpora, if it moved")
@@ -68,18 +77,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write, print."""
     from msadg.analysis.stress_curves import curves_of
-    from msadg.report.stress_table import to_short_table
+    from msadg.analysis.stress_pairs import pairs_of
+    from msadg.report.stress_table import pairs_to_markdown, to_short_table
 
     named = [_named(word) for word in arguments.runs]
     loaded = _loaded(named, arguments)
     config = _config(arguments, [trained for _, trained in loaded])
     if not arguments.rows and len(loaded) > len(named):
         loaded = _that_read(config, loaded)
+    comparisons = [(label, against) for label, against in arguments.compare]
+    _check_compared(comparisons, loaded)
     runs = _stressed(loaded, config, tuple(arguments.target or ()))
-    curves = curves_of(runs)
+    curves, pairs = curves_of(runs), pairs_of(runs, comparisons)
     folder = arguments.output or (named[0][1] / "stress" if len(named) == 1 else Path("stress"))
-    _write(runs, curves, folder, _heading(config))
+    _write(runs, curves, pairs, folder, _heading(config))
     print(json.dumps([_plain(curve) for curve in curves], indent=1) if arguments.json else to_short_table(curves))
+    if pairs and not arguments.json:
+        print(f"\n{pairs_to_markdown(pairs)}", end="")
     print(f"stress: {folder}", file=sys.stderr)
     return 0
 
@@ -174,13 +188,27 @@ def _scored_on(experiment: Experiment, names: Sequence[str]) -> Experiment:
     return replace(experiment, domains=DomainSplit(sources, targets)) if names else experiment
 
 
-def _write(runs: Sequence[StressedRun], curves: Sequence[Curve], folder: Path, heading: str) -> None:
+def _check_compared(comparisons: Sequence[tuple[str, str]], loaded: Sequence[tuple[str | None, TrainedRun]]) -> None:
+    """Stop before minutes of scoring where no curve will have the name; one may be longer, by its settings."""
+    from msadg.analysis.stress_curves import label_of
+
+    known = {name or label_of(trained.experiment) for name, trained in loaded}
+    for name in [name for pair in comparisons for name in pair]:
+        if not any(name.startswith(label) for label in known):
+            raise UnknownNameError("curve to compare", name, known)
+
+
+def _write(
+    runs: Sequence[StressedRun], curves: Sequence[Curve], pairs: Sequence[StressPair], folder: Path, heading: str
+) -> None:
     from msadg.report.curves import write_curves
-    from msadg.report.stress_table import to_csv, to_markdown
+    from msadg.report.stress_table import pairs_to_csv, pairs_to_markdown, to_csv, to_markdown
     from msadg.store.atomic import write_text
 
     write_text(folder / "stress.csv", to_csv(runs))
-    write_text(folder / "stress.md", to_markdown(curves, heading))
+    write_text(folder / "stress.md", to_markdown(curves, heading) + (f"\n{pairs_to_markdown(pairs)}" if pairs else ""))
+    if pairs:
+        write_text(folder / "stress-pairs.csv", pairs_to_csv(pairs))
     known = {curve.measure for curve in curves}
     for measure in [figure for figure in FIGURES if figure in known]:
         write_curves(curves, measure, folder)

@@ -6,10 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 
 from msadg.analysis.stress_curves import Curve, Point, StressedRun, with_settings_named
+from msadg.analysis.stress_pairs import RELATIVE, StressPair
 from msadg.report.markdown import escape, grid
 from msadg.report.names import MISSING, number, printed
+from msadg.report.tables import LEVEL
 
 COLUMNS = (
     "label",
@@ -92,6 +95,49 @@ def to_short_table(curves: Sequence[Curve]) -> str:
         title = f"{modality}: {HEADLINES[moved]} (change of macro-F1)"
         tables.append(f"{title}\n\n{grid([head, *rows])}")
     return "\n\n".join(tables)
+
+
+def pairs_to_csv(pairs: Sequence[StressPair]) -> str:
+    """One line per pair, perturbation and measure, unrounded."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    names = [field.name for field in fields(StressPair)]
+    writer.writerow(names)
+    writer.writerows([getattr(pair, name) for name in names] for pair in pairs)
+    return file.getvalue()
+
+
+def pairs_to_markdown(pairs: Sequence[StressPair]) -> str:
+    """One table per pair of rows: each perturbation at its highest rate, each measure a column."""
+    parts = []
+    for label, against in dict.fromkeys((pair.label, pair.against) for pair in pairs):
+        chosen = [pair for pair in pairs if (pair.label, pair.against) == (label, against)]
+        measures = list(dict.fromkeys(pair.measure for pair in chosen))
+        by_cell = {(p.modality, p.kind, p.rate, p.measure): p for p in chosen}
+        cells = dict.fromkeys((p.modality, p.kind, p.rate) for p in chosen)
+        lines = [
+            [f"{m}: {kind}" + ("" if kind == "missing" else f" {percent(rate)}")]
+            + [_pair_cell(by_cell.get((m, kind, rate, measure))) for measure in measures]
+            for m, kind, rate in cells
+        ]
+        title = f"## {escape(printed(label))} against {escape(printed(against))}"
+        said = (
+            f"Means of both over {chosen[0].num_seeds} seeds. \\*: the difference has p < .05 by paired t over seeds, "
+            "Holm-adjusted over a column. Relative: divided by what the modality missing altogether does."
+        )
+        parts += [title, grid([["what", *map(_pair_heading, measures)], *lines]), said]
+    return "\n\n".join(parts) + "\n"
+
+
+def _pair_heading(measure: str) -> str:
+    relative = measure.startswith(RELATIVE)
+    return ("relative " if relative else "") + MEASURE_NAMES[measure.removeprefix(RELATIVE)]
+
+
+def _pair_cell(pair: StressPair | None) -> str:
+    if pair is None:
+        return MISSING
+    return f"{_rounded(pair.first)} / {_rounded(pair.second)}" + ("\\*" if pair.p_adjusted < LEVEL else "")
 
 
 def percent(rate: float) -> str:
