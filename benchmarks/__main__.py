@@ -1,10 +1,11 @@
 """All benchmarks, one after the other."""
 
-from benchmarks import command, decode, extraction, faces, fusion, store, training, video
+from benchmarks import baselines, command, decode, extraction, faces, fusion, store, training, video
 
 command.main()
 training.main()
 fusion.main()
+baselines.main()
 store.main()
 decode.main()
 faces.main()
