@@ -123,7 +123,8 @@ def pairs_to_markdown(pairs: Sequence[StressPair]) -> str:
         title = f"## {escape(printed(label))} against {escape(printed(against))}"
         said = (
             f"Means of both over {chosen[0].num_seeds} seeds. \\*: the difference has p < .05 by paired t over seeds, "
-            "Holm-adjusted over a column. Relative: divided by what the modality missing altogether does."
+            "Holm-adjusted over a column. Relative: divided by what the modality missing altogether does; without a "
+            "value where in some seed that is nothing."
         )
         parts += [title, grid([["what", *map(_pair_heading, measures)], *lines]), said]
     return "\n\n".join(parts) + "\n"
