@@ -7,8 +7,8 @@ from scipy.stats import ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from msadg.analysis.stress import Stress
-from msadg.analysis.stress_curves import StressedRun
-from msadg.analysis.stress_pairs import StressPair, pairs_of
+from msadg.analysis.stress_curves import PlannedRun, StressedRun
+from msadg.analysis.stress_pairs import StressPair, pairs_of, planned_comparisons
 from msadg.errors import UnknownNameError, UsageError
 from msadg.methods.build import MethodSpec
 from msadg.protocols.domains import DomainSplit
@@ -76,3 +76,27 @@ def test_what_cannot_be_compared_is_named():
         pairs_of(RUNS, [("stead", "plain")])
     with pytest.raises(UsageError, match=r"steady and plain share 1 seed, .* two at least"):
         pairs_of([run_of("steady", 0), run_of("plain", 0)], [("steady", "plain")])
+
+
+def planned(label: str, source: str = "a", target: str = "c", seeds: tuple[int, ...] = (0, 1)) -> list[PlannedRun]:
+    return [PlannedRun(label, seed, (source,), (target,)) for seed in seeds]
+
+
+def test_a_row_of_several_settings_is_held_against_the_other_in_each():
+    runs = [*planned("x"), *planned("y"), *planned("x", "b"), *planned("y", "b"), *planned("y", "c", "a")]
+    in_each = [("x, a to c", "y, a to c"), ("x, b to c", "y, b to c")]
+    assert planned_comparisons(runs, [("x", "y")]) == in_each
+    assert planned_comparisons(runs, [("x", "y, b to c")]) == in_each[1:]
+    across = [("x, a to c", "y, c to a")]  # as asked for, word by word
+    assert planned_comparisons(runs, across) == across
+    assert planned_comparisons([*planned("x"), *planned("y")], [("x", "y")]) == [("x", "y")]
+
+
+def test_what_cannot_be_compared_is_told_before_anything_is_scored():
+    runs = [*planned("x"), *planned("y", seeds=(0,)), *planned("xyz")]
+    with pytest.raises(UnknownNameError, match="curve to compare 'xz'; did you mean 'xyz'"):
+        planned_comparisons(runs, [("xz", "x")])  # begins with a row's name, and is none
+    with pytest.raises(UsageError, match="x and y share 1 seed, "):
+        planned_comparisons(runs, [("x", "y")])
+    with pytest.raises(UsageError, match="x and z have no curves of the same sources and domains"):
+        planned_comparisons([*runs, *planned("z", "b")], [("x", "z")])

@@ -28,7 +28,7 @@ def test_rows_with_a_class_prior_are_left_out_of_all_rows_in_one_sentence(domain
     grid = ["benchmark", "--recipe", "quick", "--task", "regression", *domains, *SMALL, "--dry-run"]
     assert main(grid) == 0
     said = capsys.readouterr()
-    assert "erm, None, seed 0" in said.out and "uniform" not in said.out
+    assert "erm, a, seed 0" in said.out and "uniform" not in said.out
     sentence = [line for line in said.err.splitlines() if "uniform prior" in line]
     assert sentence == [
         "left out: linear, uniform prior; erm, uniform prior; s2lif, uniform prior: a class prior is about the shares "

@@ -120,10 +120,38 @@ def test_a_benchmark_s_rows_are_put_under_stress_together(trained, capsys):
     comparison = ["--compare", "erm", "constant", "--rows", "erm", "constant"]
     assert main(["stress", "grid", "--kinds", "missing", "--modalities", "text", *comparison, "-o", "pairs"]) == 2
     assert "share 1 seed" in capsys.readouterr().err
-    assert main(["stress", "grid", *options, "--compare", "erm", "emr"]) == 2
-    assert "unknown curve to compare 'emr'; did you mean 'erm'?" in capsys.readouterr().err
+    for wrong in ("emr", "erms"):
+        assert main(["stress", "grid", *options, "--compare", "erm", wrong]) == 2
+        assert f"unknown curve to compare '{wrong}'; did you mean 'erm'?" in capsys.readouterr().err
     assert main(["stress", "grid", "--rows", "ermm", *options]) == 2
     assert "did you mean 'erm'?" in capsys.readouterr().err
+
+
+def test_rows_of_several_settings_are_compared_in_each(trained, capsys):
+    grid = [
+        "benchmark", "--recipe", "simulated", "--leave-one-out", "simulated-a", "simulated-b", "--methods",
+        "s2lif, no mask", "erm", "--seeds", "2", "--set", "training.epochs=1", "--set", "training.batch_size=128",
+        "--set", "methods.erm.dim=8", "--set", "methods.erm.layers=0", "--stores", str(trained / "stores"), "--jobs", "1", "-o", "both",
+    ]  # fmt: skip
+    assert main(grid) == 0
+    options = ["--kinds", "missing", "--modalities", "text", "--compare", "erm", "s2lif, no mask"]
+    assert main(["stress", "both", *options]) == 0
+    with Path("both/stress/stress-pairs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["label"], row["against"]) for row in rows} == {
+        (f"erm, {place}", f"s2lif, no mask, {place}")
+        for place in ("simulated-a to simulated-b", "simulated-b to simulated-a")
+    }
+
+
+def test_no_clip_is_scored_for_a_comparison_that_cannot_be(trained, monkeypatch, capsys):
+    import msadg.analysis.stress
+
+    monkeypatch.setattr(msadg.analysis.stress, "stress_run", lambda *_, **__: pytest.fail("it was scored"))
+    assert main(["stress", str(trained / "0"), str(trained / "1"), "--compare", "erm", "erm, a to b"]) == 2
+    assert "unknown curve to compare" in capsys.readouterr().err
+    assert main(["stress", f"one={trained / '0'}", f"two={trained / '1'}", "--compare", "one", "two"]) == 2
+    assert "one and two share 0 seeds" in capsys.readouterr().err
 
 
 def test_rows_are_for_a_benchmark_s_folder(trained, capsys):

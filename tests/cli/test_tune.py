@@ -46,7 +46,8 @@ def test_from_a_search_to_a_table(capsys):
     assert main(search) == 0
     told = capsys.readouterr()
     assert "### from simulated-a+simulated-b" in told.out
-    assert "benchmark --recipe tuned/best.toml -o tuned" in told.err
+    told_next = "benchmark --recipe tuned/best.toml -o tuned --source simulated-a simulated-b --target DOMAIN\n"
+    assert told_next in told.err
     assert {path.name for path in Path("tuned").iterdir()} >= {"tune.jsonl", "tune.json", "tune.md", "best.toml"}
     assert Path("tuned/tune.md").read_text() == told.out
 

@@ -116,6 +116,10 @@ def test_every_published_weight_counts_but_those_that_the_published_code_never_u
         ),
         (lambda w: w.pop("h_hyper"), "hyper .* missing"),
         (lambda w: w.update(proj_x=torch.zeros(1)), "'proj_x' is no weight of ALMT"),
+        (
+            lambda w: w.update({"proj_a.1.encoder.layers.1.1.fn.net.0.bias": torch.zeros(10)}),
+            r"nothing here reads encoders\.audio\.layers\.1\.feedforward\.1\.bias",
+        ),
         (lambda w: w.update({"l_encoder.encoder.layers.0.0.fn.to_x.weight": torch.zeros(1)}), "to_x.weight' is no"),
         (
             lambda w: w.update({"proj_a.0.bias": torch.zeros(5)}),

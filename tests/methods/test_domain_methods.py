@@ -168,7 +168,29 @@ def test_a_step_that_was_never_taken_moves_no_weight():
 
 def test_a_domain_enters_groupdro_s_weights_with_the_weight_of_one_that_never_moved():
     log_weights = moved_log_weights(torch.tensor([0.3]), torch.tensor([2.0]), torch.tensor([2]), 0.5)
-    assert_close(log_weights, torch.tensor([0.3, 0.0, 1.0]))
+    assert_close(log_weights, torch.tensor([0.3, -math.inf, 1.0]))
+    log_weights = moved_log_weights(log_weights, torch.tensor([2.0, 4.0]), torch.tensor([1, 2]), 0.5)
+    assert_close(log_weights, torch.tensor([0.3, 1.0, 3.0]))
+
+
+def test_a_domain_that_is_held_out_has_no_part_in_groupdro_s_weights():
+    """Of three sources, the first is left out; eta = ln 2 and squared errors 1 and 2 give weights of 2 and 4 in 6."""
+    method = tiny_method("groupdro", task=REGRESSION, step_size=math.log(2))
+    prediction, batch = of_predictions([1.0, math.sqrt(2)], [0.0, 0.0], [1, 2])
+    assert_close(method.loss(prediction, batch)["task"], torch.tensor(1 / 3 * 1 + 2 / 3 * 2))
+    method.after_step()
+    weights = {"domain_weight_1": pytest.approx(1 / 3), "domain_weight_2": pytest.approx(2 / 3)}
+    assert method.measurements() == weights
+    resumed = tiny_method("groupdro", task=REGRESSION)
+    resumed.load_state_dict(method.state_dict())
+    assert resumed.measurements() == weights
+
+
+def test_mixed_precision_rounds_no_polarity():
+    method = tiny_method("erm", task=REGRESSION)
+    batch = replace(tiny_batch((1, 1)), polarity=torch.tensor([2.4, -0.6]))
+    logits = torch.tensor([[2.0], [0.0]], dtype=torch.bfloat16)
+    assert_close(method.clip_losses(logits, batch), torch.tensor([0.16, 0.36]))
 
 
 def test_large_risks_do_not_overflow_groupdro_s_weights():

@@ -240,6 +240,15 @@ def test_the_spread_of_codes_over_clips_is_measured_of_those_that_have_the_modal
     assert method.measurements()["spread_video"] == before  # one clip has no spread
 
 
+def test_codes_of_which_no_two_clips_were_compared_have_no_spread_and_are_not_told_to_be_flat():
+    method = fusion().train()
+    for batch in (batch_of((5,)), without(batch_of(), "audio")):
+        method.loss(method(batch), batch)
+        assert "spread_audio" not in method.measurements()
+        assert not [sentence for sentence in method.warnings([method.measurements()]) if "audio codes" in sentence]
+    assert method.measurements()["spread_text"] > 0
+
+
 def test_codes_that_ended_up_flat_are_told_with_what_may_help():
     history = [{"spread_text": 0.001, "spread_audio": 0.1}, {"spread_text": 0.1, "spread_audio": 0.004}]
     (sentence,) = fusion().warnings(history)

@@ -77,3 +77,9 @@ def test_steps_that_begin_with_zero_have_no_position_as_published():
     zeros = torch.zeros_like(steps)
     assert_close(marked(zeros, zeros, limit), transformer(positions="none")(zeros, zeros, limit))
     assert not torch.allclose(marked(zeros, zeros, limit), every(zeros, zeros, limit))
+
+
+def test_positions_of_mixed_precision_are_those_of_single_precision_rounded():
+    exact, rounded = (half_split_positions(500, 30, dtype) for dtype in (torch.float32, torch.bfloat16))
+    assert rounded.dtype == torch.bfloat16
+    assert_close(rounded.float(), exact, atol=2**-8, rtol=0)  # half a unit of the last of 8 bits, at 1

@@ -2,6 +2,7 @@
 
 import pytest
 
+from msadg.errors import UnknownNameError
 from msadg.methods.build import build_method
 from msadg.protocols.domains import split_domains
 from msadg.protocols.recipe import known_recipes, load_recipe
@@ -47,3 +48,9 @@ def test_where_s2lif_has_a_row_it_has_one_with_variation_and_nothing_else_change
         assert (experiment.training, experiment.data) == (plain.training, plain.data)
         read = experiment.method.variation.get("modalities", ["audio", "video"])
         assert set(read) & set(experiment.data.features)
+
+
+def test_a_name_that_is_both_a_method_and_a_row_is_offered_once():
+    with pytest.raises(UnknownNameError, match=r"did you mean 'linear'\? known: ") as told:
+        load_recipe("quick").row("linaer")
+    assert str(told.value).count(" linear,") == 1 + str(told.value).count(" linear, uniform prior")

@@ -111,6 +111,13 @@ def test_the_papers_numbers_stand_in_brackets_and_alone_where_there_is_no_run(ru
     assert "In brackets" not in f1.caption
 
 
+def test_a_row_that_was_selected_on_the_target_leaves_the_papers_number_to_a_row_of_its_own(run):
+    (table, *_) = tables([run("mad (V)", selection="oracle")], 1, published=True)
+    oracle, paper = [row for row in table.rows if row.name.startswith("mad (V)")]
+    assert (oracle.name, oracle.published, oracle.category) == ("mad (V) (oracle)", (), "OOD")
+    assert paper.cells == (None,) * len(table.columns) and None not in paper.published
+
+
 def test_the_csv_has_the_papers_numbers_in_a_column_of_their_own(run):
     accuracy, f1 = tables([run("mult (M, frozen)", accuracy={"mosei": 0.6})], 1, published=True)
     lines = list(csv.DictReader(io.StringIO(to_csv(accuracy))))

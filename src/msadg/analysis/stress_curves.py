@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,15 @@ MEASURES = (*MOVEMENTS, *SCORES, *CHANGES)
 """A curve is drawn of those that every domain of a run has."""
 
 Band = Literal["seeds", "videos", "none"]
+
+
+class PlannedRun(NamedTuple):
+    """What is known of a run before it is put under stress."""
+
+    label: str
+    seed: int
+    sources: tuple[str, ...]
+    domains: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,11 @@ class StressedRun:
     def domains(self) -> tuple[str, ...]:
         """Domains that it was put under stress on."""
         return tuple(dict.fromkeys(stress.domain for stress in self.found))
+
+    @property
+    def planned(self) -> PlannedRun:
+        """The run as it was before."""
+        return PlannedRun(self.label, self.experiment.seed, self.sources, self.domains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +91,17 @@ def label_of(experiment: Experiment) -> str:
     return f"{experiment.row} (oracle)" if experiment.selection == ORACLE else experiment.row
 
 
-def with_settings_named(runs: Sequence[StressedRun]) -> list[StressedRun]:
-    """The runs with what they were trained and stressed on in their labels, where that is not the same for all."""
+def curve_names(runs: Sequence[PlannedRun]) -> list[str]:
+    """Of each run, its label with what it was trained and stressed on, where that is not the same for all."""
     if len({(run.sources, run.domains) for run in runs}) < 2:
-        return list(runs)
-    return [replace(run, label=f"{run.label}, {'+'.join(run.sources)} to {'+'.join(run.domains)}") for run in runs]
+        return [run.label for run in runs]
+    return [f"{run.label}, {'+'.join(run.sources)} to {'+'.join(run.domains)}" for run in runs]
+
+
+def with_settings_named(runs: Sequence[StressedRun]) -> list[StressedRun]:
+    """The runs under the names of their curves."""
+    names = curve_names([run.planned for run in runs])
+    return [replace(run, label=name) for run, name in zip(runs, names, strict=True)]
 
 
 def curves_of(runs: Sequence[StressedRun]) -> list[Curve]:

@@ -7,13 +7,13 @@ modality missing altogether: a model that hardly reads a modality hardly moves w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from msadg.analysis.movement import MOVEMENTS
-from msadg.analysis.stress_curves import StressedRun, with_settings_named
+from msadg.analysis.stress_curves import PlannedRun, StressedRun, curve_names, with_settings_named
 from msadg.errors import UnknownNameError, UsageError
 from msadg.results.statistics import holm, t_interval
 
@@ -44,6 +44,44 @@ class StressPair:
     p_adjusted: float
 
 
+def planned_comparisons(runs: Sequence[PlannedRun], comparisons: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The comparisons by the names of their curves, checked before anything is scored.
+
+    Where a row has several curves, its label stands for each of them, held against the other row's curve of the same
+    training and stress.
+
+    Args:
+        runs: all that will be stressed.
+        comparisons: (row, row that it is held against), by their labels or by the whole names of their curves.
+
+    Raises:
+        UnknownNameError: there is no such curve.
+        UsageError: two rows share no training and stress, or fewer than two seeds.
+    """
+    seeds: dict[str, set[int]] = {}
+    curves: dict[str, dict[tuple[tuple[str, ...], ...], str]] = {}
+    for run, curve in zip(runs, curve_names(runs), strict=True):
+        seeds.setdefault(curve, set()).add(run.seed)
+        for name in {run.label, curve}:
+            curves.setdefault(name, {})[run.sources, run.domains] = curve
+    found: list[tuple[str, str]] = []
+    for label, against in comparisons:
+        _check_known((label, against), curves)
+        if label in seeds and against in seeds:
+            found.append((label, against))
+            continue
+        both = [(curve, curves[against][place]) for place, curve in curves[label].items() if place in curves[against]]
+        if not both:
+            raise UsageError(
+                f"{label} and {against} have no curves of the same sources and domains; name the curves whole, as in "
+                f"{next(iter(curves[label].values()))!r}"
+            )
+        found += both
+    for label, against in found:
+        _shared_seeds(label, against, seeds)
+    return found
+
+
 def pairs_of(runs: Sequence[StressedRun], comparisons: Sequence[tuple[str, str]]) -> list[StressPair]:
     """Hold rows against others, over the seeds that both have.
 
@@ -55,23 +93,33 @@ def pairs_of(runs: Sequence[StressedRun], comparisons: Sequence[tuple[str, str]]
         UnknownNameError: there is no such curve.
         UsageError: two rows share fewer than two seeds.
     """
-    by_label: dict[str, list[StressedRun]] = {}
+    by_curve: dict[str, dict[int, dict[Cell, float]]] = {}
     for run in with_settings_named(runs):
-        by_label.setdefault(run.label, []).append(run)
+        by_curve.setdefault(run.label, {})[run.experiment.seed] = _values(run)
     found = []
     for label, against in comparisons:
-        for name in (label, against):
-            if name not in by_label:
-                raise UnknownNameError("curve to compare", name, by_label)
-        both = [{run.experiment.seed: _values(run) for run in by_label[name]} for name in (label, against)]
-        seeds = sorted(both[0].keys() & both[1].keys())
-        if len(seeds) < 2:
-            raise UsageError(
-                f"{label} and {against} share {len(seeds)} seed{'' if len(seeds) == 1 else 's'}, and a paired test "
-                "takes two at least; stress runs of the same seeds"
-            )
-        found += _adjusted(list(_compared(label, against, *([side[seed] for seed in seeds] for side in both))))
+        _check_known((label, against), by_curve)
+        first, second = by_curve[label], by_curve[against]
+        seeds = _shared_seeds(label, against, by_curve)
+        found += _adjusted(list(_compared(label, against, [first[s] for s in seeds], [second[s] for s in seeds])))
     return found
+
+
+def _check_known(names: Iterable[str], curves: Iterable[str]) -> None:
+    known = list(curves)
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("curve to compare", name, known)
+
+
+def _shared_seeds(label: str, against: str, seeds_of: Mapping[str, Iterable[int]]) -> list[int]:
+    shared = sorted(set(seeds_of[label]) & set(seeds_of[against]))
+    if len(shared) < 2:
+        raise UsageError(
+            f"{label} and {against} share {len(shared)} seed{'' if len(shared) == 1 else 's'}, and a paired test takes "
+            "two at least; stress runs of the same seeds"
+        )
+    return shared
 
 
 Cell = tuple[str, str, float, str]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     failed = [record for record in records if record.error]
     for record in failed:
-        print(f"failed: {record.row}, {record.setting}, seed {record.seed}: {record.error}", file=sys.stderr)
+        where = _place(record.setting, record.source_domains)
+        print(f"failed: {record.row}, {where}, seed {record.seed}: {record.error}", file=sys.stderr)
     for sentence, number in Counter(note for record in records for note in record.extra.get("warnings", ())).items():
         print(f"warning, in {number} of {len(records)} runs: {sentence}", file=sys.stderr)
     if not arguments.dry_run:
@@ -152,14 +154,16 @@ def run_grid_shown(
     todo = missing(recipe, experiments, folder)
     if dry_run:
         for experiment in todo:
-            print(f"{experiment.row}, {experiment.domains.setting}, seed {experiment.seed}")
+            where = _place(experiment.domains.setting, experiment.domains.source_domains)
+            print(f"{experiment.row}, {where}, seed {experiment.seed}")
         return []
     with progress_bar() as progress:
         done_before = len(experiments) - len(todo)  # or the time left would be told as if they had been fast
         task = progress.add_task("runs", total=len(experiments), completed=done_before, note="")
 
         def show(record: Record, done: int, total: int) -> None:
-            note = f"{record.row}, {record.setting}, seed {record.seed}: {_said(record)}"
+            where = _place(record.setting, record.source_domains)
+            note = f"{record.row}, {where}, seed {record.seed}: {_said(record)}"
             progress.update(task, completed=done, total=total, note=note)
 
         records = run_grid(
@@ -167,6 +171,13 @@ def run_grid_shown(
         )
         progress.update(task, completed=len(records))
     return records
+
+
+def _place(setting: str | None, sources: Sequence[str]) -> str:
+    """The setting of a run; of one without, its sources."""
+    from msadg.protocols.domains import domain_name
+
+    return setting or "+".join(map(domain_name, sources))
 
 
 def _said(record: Record) -> str:

@@ -19,13 +19,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msadg.errors import UnknownNameError, UsageError
+from msadg.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from msadg.analysis.stress_config import StressConfig
-    from msadg.analysis.stress_curves import Curve, StressedRun
+    from msadg.analysis.stress_curves import Curve, PlannedRun, StressedRun
     from msadg.analysis.stress_pairs import StressPair
     from msadg.protocols.experiment import Experiment
     from msadg.protocols.run import TrainedRun
@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("CURVE", "AGAINST"),
-        help="test how far one moves against another, seed by seed, at the highest rates; may be repeated",
+        help="test how far one row moves against another, seed by seed, at the highest rates; in each setting, where "
+        "there are several; may be repeated",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="default: RUN/stress; of several, ./stress")
     parser.add_argument("--stores", type=Path, help="folder of the stored features, if it moved")
@@ -77,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write, print."""
     from msadg.analysis.stress_curves import curves_of
-    from msadg.analysis.stress_pairs import pairs_of
+    from msadg.analysis.stress_pairs import pairs_of, planned_comparisons
     from msadg.report.stress_table import pairs_to_markdown, to_short_table
 
     named = [_named(word) for word in arguments.runs]
@@ -85,8 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     config = _config(arguments, [trained for _, trained in loaded])
     if not arguments.rows and len(loaded) > len(named):
         loaded = _that_read(config, loaded)
-    comparisons = [(label, against) for label, against in arguments.compare]
-    _check_compared(comparisons, loaded)
+    asked = [(label, against) for label, against in arguments.compare]
+    comparisons = planned_comparisons(_planned(loaded, arguments.target or ()), asked)
     runs = _stressed(loaded, config, tuple(arguments.target or ()))
     curves, pairs = curves_of(runs), pairs_of(runs, comparisons)
     folder = arguments.output or (named[0][1] / "stress" if len(named) == 1 else Path("stress"))
@@ -188,14 +189,24 @@ def _scored_on(experiment: Experiment, names: Sequence[str]) -> Experiment:
     return replace(experiment, domains=DomainSplit(sources, targets)) if names else experiment
 
 
-def _check_compared(comparisons: Sequence[tuple[str, str]], loaded: Sequence[tuple[str | None, TrainedRun]]) -> None:
-    """Stop before minutes of scoring where no curve will have the name; one may be longer, by its settings."""
-    from msadg.analysis.stress_curves import label_of
+def _planned(loaded: Sequence[tuple[str | None, TrainedRun]], targets: Sequence[str]) -> list[PlannedRun]:
+    """What is known of the runs before minutes of scoring."""
+    from msadg.analysis.stress import default_domains
+    from msadg.analysis.stress_curves import PlannedRun, label_of
+    from msadg.protocols.domains import domain_name
 
-    known = {name or label_of(trained.experiment) for name, trained in loaded}
-    for name in [name for pair in comparisons for name in pair]:
-        if not any(name.startswith(label) for label in known):
-            raise UnknownNameError("curve to compare", name, known)
+    def names(domains: Sequence[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(map(domain_name, domains)))
+
+    return [
+        PlannedRun(
+            name or label_of(trained.experiment),
+            trained.experiment.seed,
+            names(trained.experiment.domains.source_domains),
+            names(targets or default_domains(trained.experiment.domains)),
+        )
+        for name, trained in loaded
+    ]
 
 
 def _write(

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 import textwrap
 from pathlib import Path
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name, text in files.items():
         write_text(arguments.output / name, text)
     print(files["tune.json"] if arguments.json else files["tune.md"], end="")
-    return _tell_end(choices, arguments.output)
+    return _tell_end(choices, arguments)
 
 
 def _space(search: str, recipe: Recipe, name: str) -> SearchSpace:
@@ -190,12 +191,25 @@ def _plain(
     }
 
 
-def _tell_end(choices: list[Choice], folder: Path) -> int:
+def _tell_end(choices: list[Choice], arguments: argparse.Namespace) -> int:
     failed = [choice for choice in choices if choice.num_failed]
     for choice in failed:
         sources, number = "+".join(choice.sources), f"{choice.num_failed} of {len(choice.scores)} draws"
         rest = "" if choice.best else "; best.toml leaves this row as the recipe has it"
         print(f"failed: {choice.row} on {sources}, {number}, left out of the choice{rest}", file=sys.stderr)
-    best = folder / "best.toml"
-    print(f"winners: {best}; next, on the same sources: msadg benchmark --recipe {best} -o {folder}", file=sys.stderr)
+    best = arguments.output / "best.toml"
+    print(f"winners: {best}; next: {_next_command(arguments, best)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _next_command(arguments: argparse.Namespace, best: Path) -> str:
+    """The benchmark of the winners, on the domains that were searched."""
+    domains = {
+        "--settings": arguments.settings,
+        "--leave-one-out": arguments.leave_one_out,
+        "--source": arguments.source,
+    }
+    chosen = [word for option, names in domains.items() if names for word in (option, *names)]
+    target = " --target DOMAIN" if arguments.source else ""
+    words = ["msadg", "benchmark", "--recipe", str(best), "-o", str(arguments.output), *chosen]
+    return shlex.join(words) + target

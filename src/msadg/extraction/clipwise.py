@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msadg.errors import MediaError
 from msadg.extraction.extractor import JSON, Loss
 from msadg.extraction.file_hashes import MISSING, NO_FILE, hash_of_file
 from msadg.types import TIME_MARKS, Clip, Features
+
+if TYPE_CHECKING:
+    from msadg.extraction.engines.engine import Engine
 
 
 class ClipExtractor(ABC):
@@ -33,6 +36,8 @@ class ClipExtractor(ABC):
     is_batched: ClassVar[bool] = False
     """Whether clips are worked on together by ``extract`` in this process (a large model that is loaded once), and not
     one by one in others."""
+    engine: Engine | None = None
+    """Who does what a batched extractor does clip by clip, such as decoding; None leaves it to the extractor."""
 
     def __init__(self, config: Any = None, *, name: str | None = None) -> None:
         self.config = config if config is not None else self.Config()

@@ -35,7 +35,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msadg.errors import UsageError
-from msadg.methods.almt_published import read_published
+from msadg.methods.almt_published import is_unread, read_published
 from msadg.methods.method import Method, check_modalities
 from msadg.methods.task import CLASSIFICATION, Task
 from msadg.nn.encoder import Projector
@@ -238,5 +238,7 @@ class ALMT(Method):
                     f"the task, ask for {tuple(parameter.shape)}"
                 )
         own = dict(method.named_parameters())
+        if unread := sorted(name for name in weights.keys() - own.keys() if not is_unread(name, published=published)):
+            raise UsageError(f"published weights of ALMT: nothing here reads {unread[0]} (as it is called here)")
         method.load_state_dict({name: weights[name] for name in own}, strict=False)
         return method

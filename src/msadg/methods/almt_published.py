@@ -70,6 +70,9 @@ MODULES = {
 CANCELLED = "attention.norm_key.bias"
 """Adds the same to all scores of a query, so softmax takes it out again: the one weight without a counterpart."""
 
+OF_DEFECTS = re.compile(r"hyper_layers\.\d+\.norm_hyper\..*")
+"""What only the published computation reads."""
+
 
 def our_name(published: str) -> str:
     """Our name of a published weight.
@@ -98,6 +101,11 @@ def our_name(published: str) -> str:
         f"{published!r} is no weight of ALMT as published; expected the state dict of the authors' or MMSA's model, "
         "with names as in docs/parity.md"
     )
+
+
+def is_unread(name: str, *, published: bool) -> bool:
+    """Whether nothing here reads one of the published weights, by our name, and nothing is lost by that."""
+    return name.endswith(CANCELLED) or (not published and OF_DEFECTS.fullmatch(name) is not None)
 
 
 def read_published(

@@ -8,7 +8,8 @@ and each step reads all that the batch has, as in DomainBed (facebookresearch/Do
 
 Kept as logarithms, q needs no normalising step and cannot overflow; as in the algorithm, the loss has the weights that
 its own risks have moved. A domain that a batch lacks is left out of the sum, its log q stays, and the others' q are not
-made larger for it. A domain enters, with log q = 0, at the first batch that shows it or one of a higher index.
+made larger for it. A domain enters, with log q = 0, at the first batch that shows it; until then q = 0, also where
+others of a higher index are met, as when a source is left out.
 Departure from the paper: no adjustment for the sizes of groups; strong regularisation, its other advice, is the
 recipe's business.
 """
@@ -37,10 +38,12 @@ def moved_log_weights(
     present: Int[Tensor, " present"],
     step_size: int | float,
 ) -> Float[Tensor, " domain"]:
-    """log q after a step; as long as the highest domain that was ever present needs."""
+    """log q after a step; as long as the highest domain that was ever present needs, -inf where one never was."""
     num_domains = max(len(log_weights), int(present.max()) + 1)
-    padded = F.pad(log_weights, (0, num_domains - len(log_weights)))
-    return padded.index_add(0, present, step_size * risks.to(padded.dtype))
+    padded = F.pad(log_weights, (0, num_domains - len(log_weights)), value=-torch.inf)
+    before = padded[present]
+    entered = torch.where(before.isinf(), 0.0, before)
+    return padded.index_copy(0, present, entered + step_size * risks.to(padded.dtype))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +70,7 @@ class GroupDRO(ERM):
     Config = GroupDROConfig
     min_source_domains = 2
     log_weights: Tensor
-    """log q by domain index, up to a constant; as many as have been met. float64: it adds up every step's risks."""
+    """log q by domain index, up to a constant; -inf where none was met. float64: it adds up every step's risks."""
 
     def __init__(self, config: GroupDROConfig, feature_dims: Mapping[str, int], task: Task = CLASSIFICATION) -> None:
         super().__init__(config, feature_dims, task)
@@ -88,9 +91,10 @@ class GroupDRO(ERM):
             self.log_weights, self._moved = self._moved, None
 
     def measurements(self) -> dict[str, float]:
-        """q by domain."""
+        """q by domain, of those that have been met."""
         weights = torch.softmax(self.log_weights, dim=0).tolist()
-        return {f"domain_weight_{index}": weight for index, weight in enumerate(weights)}
+        met = self.log_weights.isfinite().tolist()
+        return {f"domain_weight_{index}": weights[index] for index in range(len(weights)) if met[index]}
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         # How many domains there are is known once they have been met.

@@ -32,6 +32,7 @@ in no mean over clips that have it, and is attended to by nothing. Without text,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -308,7 +309,7 @@ class InvariantFusion(Method):
     ) -> dict[str, Tensor]:
         """Standard deviation of what is fused, over the clips that have the modality; mean over features.
 
-        Fewer than two clips have none: what was measured before stays.
+        Fewer than two clips have none: what was measured before stays; NaN where there never were two.
         """
         weight = present.to(means.dtype).unsqueeze(-1)
         counts = weight.sum(dim=0)
@@ -317,12 +318,13 @@ class InvariantFusion(Method):
         variance = (weight * (fused - (weight * fused).sum(dim=0)).square()).sum(dim=0)
         now = dict(zip(self.modalities, variance.sqrt().mean(dim=-1), strict=True))
         enough = dict(zip(self.modalities, counts[:, 0] > 1, strict=True))
-        return {m: torch.where(enough[m], spread, self.spreads.get(m, spread)) for m, spread in now.items()}
+        return {m: torch.where(enough[m], spread, self.spreads.get(m, torch.nan)) for m, spread in now.items()}
 
     def measurements(self) -> dict[str, float]:
         """Of the last batch: how far each gate was open (mean over steps of text), how far codes differed by clip."""
         gates = {f"gate_{modality}": float(share) for modality, share in self.open_shares.items()}
-        return gates | {f"spread_{modality}": float(spread) for modality, spread in self.spreads.items()}
+        spreads = {f"spread_{modality}": float(spread) for modality, spread in self.spreads.items()}
+        return gates | {name: spread for name, spread in spreads.items() if not math.isnan(spread)}
 
     def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:
         """Gates that let nothing through, ever; codes that ended up the same for all clips."""

@@ -109,7 +109,7 @@ class Method(nn.Module, ABC):
         """What each clip's answer costs, by the task; their mean is ``task_loss``."""
         if not self.task.is_regression:
             return F.cross_entropy(logits + self.log_prior, batch.sentiment, reduction="none")
-        error = logits[:, 0] - batch.polarity.to(logits.dtype)
+        error = logits[:, 0] - batch.polarity  # which mixed precision does not round to the 16 bits of the logits
         return error.abs() if self.task.regression_loss == "l1" else error.square()
 
     def labels(self, batch: Batch) -> Int[Tensor, " batch"] | Float[Tensor, " batch"]:

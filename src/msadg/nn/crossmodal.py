@@ -47,12 +47,12 @@ def half_split_positions(
     """Sinusoids, all sines before all cosines, counted from 1: [sin(p w_i) ..., cos(p w_i) ...].
 
     w_i = exp(-i ln(10000) / (dim/2 - 1)); an odd width ends with a zero. This is tensor2tensor's order, not the
-    interleaved one of the paper it cites.
+    interleaved one of the paper it cites. Angles have 32 bits or more: 16 cannot even count to 300.
     """
-    half = dim // 2
-    rate = torch.exp(torch.arange(half, dtype=dtype, device=device) * -(math.log(10_000) / (half - 1)))
-    angle = torch.arange(1, num_steps + 1, dtype=dtype, device=device)[:, None] * rate
-    return F.pad(torch.cat([angle.sin(), angle.cos()], dim=1), (0, dim % 2))
+    half, exact = dim // 2, torch.promote_types(dtype, torch.float32)
+    rate = torch.exp(torch.arange(half, dtype=exact, device=device) * -(math.log(10_000) / (half - 1)))
+    angle = torch.arange(1, num_steps + 1, dtype=exact, device=device)[:, None] * rate
+    return F.pad(torch.cat([angle.sin(), angle.cos()], dim=1), (0, dim % 2)).to(dtype)
 
 
 def visible_prefix(

@@ -70,5 +70,9 @@ def _main_directions(
         return np.eye(wanted, dim), SMALLEST_VARIANCE
     from sklearn.decomposition import PCA
 
-    fitted = PCA(wanted, svd_solver="full" if num_clips < dim else "covariance_eigh").fit(standardised)
-    return np.ascontiguousarray(fitted.components_), max(float(fitted.noise_variance_), SMALLEST_VARIANCE)
+    solver = "full" if num_clips < dim else "covariance_eigh"
+    directions = np.ascontiguousarray(PCA(wanted, svd_solver=solver).fit(standardised).components_)
+    # Not PCA's noise_variance_: of fewer clips than features it leaves out the directions in which no clip varies.
+    outside = standardised - standardised @ directions.T @ directions
+    rest_variance = float((outside**2).sum() / num_clips / (dim - wanted))
+    return directions, max(rest_variance, SMALLEST_VARIANCE)

@@ -123,7 +123,7 @@ class Recipe:
             return self.rows[name]
         if name in METHODS:
             return RowSpec(method=name)
-        raise UnknownNameError("method or row", name, [*METHODS, *self.rows])
+        raise UnknownNameError("method or row", name, {*METHODS, *self.rows})
 
     def is_of_classes_only(self, row: str) -> bool:
         """Whether a row differs from others by a class prior alone, in a recipe that predicts polarity.

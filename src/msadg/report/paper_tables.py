@@ -157,7 +157,7 @@ def _with_published(rows: Sequence[Row], columns: Sequence[Column], paper: Publi
         name: tuple(paper.accuracy.get((name, str(c.setting and c.setting.name), c.domain)) for c in columns)
         for name in paper.rows
     }
-    ours = {_own_name(row.name) for row in rows}
+    ours = {row.name for row in rows}  # a row selected on the target is no run of the paper's
     not_run = [
         Row(name, printed(name), "", (None,) * len(columns), paper.categories[name])
         for name in paper.rows

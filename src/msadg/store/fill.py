@@ -51,7 +51,7 @@ def fill_store(
         overwrite: extract a clip anew whose input changed, instead of stopping.
         retry_lost: try again the clips that an earlier run lost.
         engine: who works on the clips of a ClipExtractor; None is this process. A crash loses at most the clips that
-            its workers had in hand.
+            its workers had in hand. One that is batched uses it for what it does clip by clip, unless it has its own.
 
     Raises:
         StoreError: see StoreWriter; a clip id that comes twice; an input that changed, without ``overwrite``.
@@ -88,6 +88,8 @@ def fill_store(
                 finished=count.add,
             )
         else:
+            if isinstance(extractor, ClipExtractor) and extractor.engine is None:
+                extractor.engine = engine
             _store_chunks(writer, clips, extractor, inputs, done, chunk, count)
     return Store(path)
 

@@ -201,3 +201,30 @@ def test_they_are_named_like_any_extractor():
     assert (text.name, text.config.max_words) == ("text-mllm-max_words=100-model=qwen3-vl-8b", 100)
     assert (video.config.frames, video.config.detector, video.dim) == (6, "yunet", 6)
     assert video.model.model == "llava-hf/llava-1.5-13b-hf"
+
+
+def test_a_transcript_that_was_emptied_is_a_change_and_no_missing_file(from_transcripts, tmp_path):
+    fill_store(tmp_path / "store", clips_of("well"), from_transcripts())
+    with pytest.raises(StoreError, match="1 clip changed, transcript or file"):
+        fill_store(tmp_path / "store", clips_of(""), from_transcripts())
+    after = fill_store(tmp_path / "store", clips_of(""), from_transcripts(), overwrite=True)
+    assert "mine/test/0" not in after
+
+
+class Noting(ThisProcess):
+    """This process, which writes down for whom it worked."""
+
+    def __init__(self) -> None:
+        self.worked_for: list[str] = []
+
+    def run(self, extractor, clips):
+        self.worked_for += [clip.clip_id for clip in clips]
+        return super().run(extractor, clips)
+
+
+def test_pictures_are_found_by_the_engine_that_the_store_is_filled_with(tiny_models, tmp_path):
+    path = write_clip(tmp_path / "a.mp4", seconds=1.0, sound=False)
+    config = AnswersConfig(model=str(tiny_models("llava")), precision="float32", device="cpu", side=56)
+    engine = Noting()
+    fill_store(tmp_path / "store", clips_of("well", path=path), Answers(config), engine=engine)
+    assert engine.worked_for == ["mine/test/0"]

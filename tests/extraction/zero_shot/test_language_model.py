@@ -169,3 +169,11 @@ def test_an_early_blip_2_processor_gets_its_number_of_places_from_the_model(tiny
     del described["num_query_tokens"]
     (folder / "processor_config.json").write_text(json.dumps(described))
     assert_close(model_of(folder).likelihoods(ASKED), model_of(tiny_models("blip2_opt")).likelihoods(ASKED))
+
+
+def test_a_device_that_is_not_there_is_told_before_any_weight_is_read(tiny_models, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("msadg.extraction.zero_shot.language_model.load_weights", None)
+    model = LanguageModel(str(tiny_models("llava")), precision="float32", device="cuda")
+    with pytest.raises(UsageError, match="device = cuda, but torch sees no CUDA device here; use cpu, or auto"):
+        model.likelihoods(ASKED[:1])

@@ -76,7 +76,7 @@ class TranscriptAnswers(ClipExtractor):
     Args:
         config: an instance of the class's ``Config``.
         name: of its store.
-        engine: who finds the pictures of clips; None is one process a core.
+        engine: who finds the pictures of clips; None is that of ``fill_store``, else one process a core.
 
     Raises:
         UsageError, FeatureError: see LanguageModel.
@@ -109,8 +109,8 @@ class TranscriptAnswers(ClipExtractor):
         return len(FEATURES)
 
     def input_of(self, clip: Clip) -> bytes:
-        """The transcript."""
-        return clip.text.encode("utf-8")
+        """The transcript; of an empty one not b"", which would say that a file is not there."""
+        return clip.text.encode("utf-8") or b"\0"
 
     def extract_one(self, clip: Clip) -> Features | Loss:
         """Return what the model says of one clip, or why it was not asked."""

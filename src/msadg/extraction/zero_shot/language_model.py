@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from msadg.errors import FeatureError
+from msadg.errors import FeatureError, UsageError
 from msadg.extraction.extractor import JSON
 from msadg.extraction.pretrained import ModelKind, identity_of, load_part, load_weights
 from msadg.extraction.zero_shot.likelihood import Encoding, Word, is_encoder_decoder, word_likelihoods
@@ -52,7 +52,7 @@ class LanguageModel:
         device: ``auto`` is a CUDA device where there is one.
 
     Raises:
-        UsageError: the model needs code from the hub.
+        UsageError: the model needs code from the hub; or, raised when it is first asked, there is no such device.
         FeatureError: it cannot be had, or cannot be asked this way; raised when first needed.
     """
 
@@ -150,12 +150,17 @@ class LanguageModel:
     def _network(self) -> Any:
         from transformers import AutoModelForImageTextToText
 
+        device = self._resolved_device()  # first: the weights are gigabytes
         dtype = getattr(torch, self.precision)
         factory = AutoModelForImageTextToText.from_pretrained
         network = load_weights(factory, self.model, self.revision, KIND, dtype=dtype, trust_remote_code=False)
-        has_cuda = torch.cuda.is_available()
-        device = "cuda" if self.device == "cuda" or (self.device == "auto" and has_cuda) else "cpu"
         return network.requires_grad_(False).to(device)
+
+    def _resolved_device(self) -> str:
+        has_cuda = torch.cuda.is_available()
+        if self.device == "cuda" and not has_cuda:
+            raise UsageError(f"{self.model}: device = cuda, but torch sees no CUDA device here; use cpu, or auto")
+        return "cuda" if has_cuda and self.device != "cpu" else "cpu"
 
     @property
     def _network_of_text(self) -> Any:
