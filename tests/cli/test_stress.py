@@ -131,7 +131,8 @@ def test_rows_of_several_settings_are_compared_in_each(trained, capsys):
     grid = [
         "benchmark", "--recipe", "simulated", "--leave-one-out", "simulated-a", "simulated-b", "--methods",
         "s2lif, no mask", "erm", "--seeds", "2", "--set", "training.epochs=1", "--set", "training.batch_size=128",
-        "--set", "methods.erm.dim=8", "--set", "methods.erm.layers=0", "--stores", str(trained / "stores"), "--jobs", "1", "-o", "both",
+        "--set", "methods.erm.dim=8", "--set", "methods.erm.layers=0", "--stores", str(trained / "stores"), "--jobs",
+        "1", "-o", "both",
     ]  # fmt: skip
     assert main(grid) == 0
     options = ["--kinds", "missing", "--modalities", "text", "--compare", "erm", "s2lif, no mask"]

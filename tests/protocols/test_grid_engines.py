@@ -79,6 +79,11 @@ def test_local_workers_yield_every_result_with_its_position():
     assert list(LocalProcesses().run([])) == []
 
 
+def test_a_local_worker_that_died_is_told_in_a_sentence():
+    with pytest.raises(RunError, match=r"one of 2 processes died, .* the same command goes on"):
+        list(LocalProcesses(2).run([partial(die_at, number) for number in range(3)]))
+
+
 def test_what_cannot_be_is_told(monkeypatch):
     with pytest.raises(UnknownNameError, match="unknown engine 'rai'; did you mean 'ray'"):
         make_grid_engine("rai")

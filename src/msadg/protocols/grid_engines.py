@@ -75,7 +75,13 @@ class LocalProcesses:
         self.num_jobs = num_jobs
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[tuple[int, T | RunError]]:
-        """See ``GridEngine``."""
+        """See ``GridEngine``; here it is not known whose worker died, and the others end with it.
+
+        Raises:
+            RunError: a worker died.
+        """
+        from concurrent.futures.process import BrokenProcessPool
+
         from joblib import Parallel, delayed
 
         workers = max(1, min(self.num_jobs or num_cores(), len(tasks)))
@@ -84,8 +90,14 @@ class LocalProcesses:
             return
         # loky restarts a worker that has grown; memory-mapped features look like growth, and nothing is lost.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
-            yield from pool(delayed(_numbered)(position, task) for position, task in enumerate(tasks))
+        try:
+            with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
+                yield from pool(delayed(_numbered)(position, task) for position, task in enumerate(tasks))
+        except BrokenProcessPool as error:
+            raise RunError(
+                f"one of {workers} processes died, most likely for lack of memory; what was recorded stays, and the "
+                "same command goes on: take fewer runs at a time for it (--jobs)"
+            ) from error
 
 
 def _numbered(position: int, task: Callable[[], T]) -> tuple[int, T]:

@@ -142,7 +142,7 @@ def rows_to_search(recipe: Recipe, names: Sequence[str] = ()) -> tuple[list[str]
 def _why_not(recipe: Recipe, row: str) -> str:
     spec = recipe.row(row)
     if spec.keep_ratio_of is not None or spec.intervention != "none":
-        return "it is a control of another row, and goes with the settings that are found for that"
+        return "it is a control of another row, to be given the settings found for that one (best.toml has no controls)"
     if recipe.is_of_classes_only(row):
         return "it has a class prior, and a regression predicts polarity"
     return ""
