@@ -54,3 +54,8 @@ def test_a_name_that_is_both_a_method_and_a_row_is_offered_once():
     with pytest.raises(UnknownNameError, match=r"did you mean 'linear'\? known: ") as told:
         load_recipe("quick").row("linaer")
     assert str(told.value).count(" linear,") == 1 + str(told.value).count(" linear, uniform prior")
+
+
+def test_all_rows_of_a_recipe_without_rows_are_the_methods_that_learn_from_features():
+    rows = load_recipe("search").all_rows()
+    assert {"constant", "erm", "s2lif", "mult"} <= set(rows) and "mllm" not in rows

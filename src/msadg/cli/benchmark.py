@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rows(names: list[str], recipe: Recipe) -> list[str]:
     if names == ["all"]:
-        return _without_class_priors(list(recipe.rows) or list(METHODS), recipe)
+        return _without_class_priors(recipe.all_rows(), recipe)
     for name in names:
         recipe.row(name)
     return list(dict.fromkeys(names))

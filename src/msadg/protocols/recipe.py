@@ -137,6 +137,10 @@ class Recipe:
         spec = self.row(row)
         return (spec.task or self.task) == "regression" and spec.training.get("class_prior", "source") != "source"
 
+    def all_rows(self) -> list[str]:
+        """The rows that are meant by all: those listed or, without any, each method that learns from the features."""
+        return list(self.rows) or [name for name in METHODS if load_method(name).fitted_on == "train"]
+
     def experiment(self, row: str, domains: DomainSplit, seed: int) -> Experiment:
         """The experiment of one cell of the table.
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from msadg.errors import UsageError
-from msadg.methods import METHODS
 from msadg.metrics.by_domain import LOWER_IS_BETTER
 from msadg.protocols.changes import Changes, sources_key
 from msadg.protocols.domains import DomainSplit, domain_name
@@ -131,7 +130,7 @@ def rows_to_search(recipe: Recipe, names: Sequence[str] = ()) -> tuple[list[str]
         UnknownNameError: no such row or method.
         UsageError: a row that is named cannot be searched.
     """
-    chosen = list(dict.fromkeys(names)) or list(recipe.rows) or list(METHODS)
+    chosen = list(dict.fromkeys(names)) or recipe.all_rows()
     reasons = {row: reason for row in chosen if (reason := _why_not(recipe, row))}
     for row, reason in reasons.items():
         if names:
