@@ -13,7 +13,6 @@ WIDTHS = {"text": 32, "audio": 32, "video": 32}
 
 WITHOUT_VARIATION = {
     "simulated": "no encoder, so nothing that the regulariser could move",
-    "demo": "it would take longer to show",
 }
 
 

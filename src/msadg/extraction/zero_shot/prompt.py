@@ -26,9 +26,8 @@ def question_of(transcript: str, num_pictures: int) -> str:
     """Return the question about a clip; a part that the clip does not have is left out.
 
     Example:
-        >>> question_of("I loved it", 0)
-        'A person says: "I loved it" What is the sentiment of this person: negative, neutral or positive? Answer with
-        one word.'
+        >>> question_of("I loved it", 0).partition("?")[0]
+        'A person says: "I loved it" What is the sentiment of this person: negative, neutral or positive'
     """
     parts = []
     if num_pictures:
