@@ -243,3 +243,14 @@ def test_order_of_records_within_a_row_changes_nothing(records):
     shuffled = [records[1], records[0], *records[2:]]
     found, again = (to_csv(build_table(some, "f1_macro", "T")) for some in (records, shuffled))
     assert found == again
+
+
+def test_a_row_names_the_simulated_features_that_it_reads_and_no_others(make_record):
+    scores = f1(mosei=0.5, mosi=0.25)
+    reads = {"erm (text)": ["text"], "erm (text, video)": ["text", "video"], "constant": []}
+    records = [
+        make_record(row, 0, features=VIDEO, metrics=scores, extra={"modalities": modalities})
+        for row, modalities in reads.items()
+    ]
+    labels = [row.label for row in build_table(records, "f1_macro", "Single-source").rows]
+    assert labels == ["Constant", "ERM (text)", "ERM (text, video) (simulated video)"]

@@ -67,6 +67,7 @@ def score_run(
         "train_seconds": trained.state.seconds,
         "keep_ratio": trained.keep_ratios,
         "intervention": experiment.intervention,
+        "modalities": list(trained.method.modalities),
         "training_key": experiment.training_key(),
         "split": split,
         "stages": {

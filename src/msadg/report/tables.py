@@ -202,13 +202,17 @@ def _row_order(records: Sequence[Record], rows: Sequence[str] | None) -> list[st
 
 
 def _label(name: str, records: Iterable[Record]) -> str:
-    """The printed name of a row; simulated features, and what else must be known of some, are named with it."""
+    """The printed name of a row; simulated features that it reads, and what else must be known of some, go with it.
+
+    Records from before they said what is read name all that there was to read.
+    """
     label = printed(name.removesuffix(f" ({ORACLE})"))
     said = dict.fromkeys(
         f"simulated {modality}" if feature.get("simulated") else str(feature["row_note"])
         for record in records
         if row_of(record) == name
         for modality, feature in record.features.items()
+        if modality in record.extra.get("modalities", record.features)
         if feature.get("simulated") or feature.get("row_note")
     )
     return f"{label} ({', '.join(said)})" if said else label
