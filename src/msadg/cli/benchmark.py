@@ -156,6 +156,7 @@ def run_grid_shown(
         for experiment in todo:
             where = _place(experiment.domains.setting, experiment.domains.source_domains)
             print(f"{experiment.row}, {where}, seed {experiment.seed}")
+        print(f"{len(todo)} of {len(experiments)} runs are missing in {folder}", file=sys.stderr)
         return []
     with progress_bar() as progress:
         done_before = len(experiments) - len(todo)  # or the time left would be told as if they had been fast
