@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from msadg.corpora.catalog import open_corpus
 from msadg.methods.build import MethodSpec
@@ -92,3 +93,18 @@ def toy_experiment(folder: Path, method: str = "s2lif", *, row: str | None = Non
         data=toy_data(folder, domains),
         **changes,
     )
+
+
+def tiny_encoder(folder: Path) -> Path:
+    """A BERT of width 16 with random weights, and a tokenizer that reads the toy texts' classes, as files."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "clip", "class", "0", "1", "2"]
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=16,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    BertTokenizer(vocab={word: at for at, word in enumerate(words)}).save_pretrained(folder)
+    return folder

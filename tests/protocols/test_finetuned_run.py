@@ -9,25 +9,12 @@ from msadg.methods.build import MethodSpec
 from msadg.protocols.features import DataConfig, prepare_stores
 from msadg.protocols.run import load_run, train_run
 from msadg.protocols.score import score_run
-from tests.protocols.helpers import toy_experiment
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "clip", "class", "0", "1", "2"]
+from tests.protocols.helpers import tiny_encoder, toy_experiment
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    """A BERT of width 16 with random weights, and a tokenizer that reads the toy texts' classes, as files."""
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=16,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    BertTokenizer(vocab={word: at for at, word in enumerate(WORDS)}).save_pretrained(folder)
-    return folder
+    return tiny_encoder(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def test_a_fine_tuned_run_learns_is_saved_and_says_the_same_when_loaded(tmp_path, encoder):

@@ -1,28 +1,15 @@
 """Simulated video is one and the same whether the text encoder that it rides on is frozen or trained."""
 
 import pytest
-import torch
 
 from msadg.protocols.features import DataConfig, prepare_stores
 from msadg.store.reader import Store
-from tests.protocols.helpers import toy_domain
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "clip", "class", "0", "1", "2"]
+from tests.protocols.helpers import tiny_encoder, toy_domain
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    from transformers import BertConfig, BertModel, BertTokenizer
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=16,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    BertTokenizer(vocab={word: at for at, word in enumerate(WORDS)}).save_pretrained(folder)
-    return str(folder)
+    return str(tiny_encoder(tmp_path_factory.mktemp("models") / "tiny"))
 
 
 def test_frozen_and_trained_text_share_one_store_of_video_whichever_comes_first(tmp_path, encoder):

@@ -28,6 +28,7 @@ from msadg.cli.options import (
     prepare,
     progress_bar,
     recipe_of,
+    splits_of,
 )
 from msadg.cli.paper_table import rows_of_table, splits_of_table, with_trained_text
 from msadg.cli.work import add_work_arguments, engine_of
@@ -74,8 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
         recipe = with_trained_text(recipe, arguments.text)
         splits = splits_of_table(arguments)
         rows = rows_of_table(arguments.table, recipe, arguments.methods, splits)
+    elif arguments.target and not arguments.source:
+        raise UsageError("--target goes with --source")
     else:
-        splits, rows = _splits(arguments), _rows(arguments.methods or ["all"], recipe)
+        splits, rows = splits_of(arguments, arguments.target), _rows(arguments.methods or ["all"], recipe)
     records = run_grid_shown(
         recipe,
         rows,
@@ -121,19 +124,6 @@ def _without_class_priors(rows: list[str], recipe: Recipe) -> list[str]:
     return [row for row in rows if row not in left_out]
 
 
-def _splits(arguments: argparse.Namespace) -> list[DomainSplit]:
-    from msadg.protocols.domains import SETTINGS, leave_one_out, paper_setting, split_domains
-
-    if arguments.target and not arguments.source:
-        raise UsageError("--target goes with --source")
-    if arguments.source:
-        return [split_domains(arguments.source, arguments.target)]
-    if arguments.leave_one_out:
-        return leave_one_out(arguments.leave_one_out)
-    names = arguments.settings or ["all"]
-    return [paper_setting(name) for name in (SETTINGS if names == ["all"] else names)]
-
-
 def run_grid_shown(
     recipe: Recipe,
     rows: list[str],
@@ -141,8 +131,7 @@ def run_grid_shown(
     seeds: list[int],
     folder: Path,
     *,
-    num_jobs: int | None = None,
-    engine: GridEngine | None = None,
+    engine: GridEngine,
     dry_run: bool = False,
 ) -> list[Record]:
     """Extract what is missing, run the grid with a progress bar, return its records."""
@@ -167,9 +156,7 @@ def run_grid_shown(
             note = f"{record.row}, {where}, seed {record.seed}: {_said(record)}"
             progress.update(task, completed=done, total=total, note=note)
 
-        records = run_grid(
-            recipe, experiments, folder, num_jobs=num_jobs, measure=measure_recovery, tell=show, engine=engine
-        )
+        records = run_grid(recipe, experiments, folder, measure=measure_recovery, tell=show, engine=engine)
         progress.update(task, completed=len(records))
     return records
 

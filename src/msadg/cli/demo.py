@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msadg.cli.options import parse_seeds
     from msadg.corpora.catalog import CORPORA
     from msadg.protocols.domains import leave_one_out
+    from msadg.protocols.grid_engines import make_grid_engine
     from msadg.protocols.recipe import load_recipe
 
     output = arguments.output
@@ -32,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     domains = [name for name in CORPORA if name.startswith("vignettes-")]
     seeds = parse_seeds(arguments.seeds)
     rows = list(recipe.rows)
-    records = run_grid_shown(recipe, rows, leave_one_out(domains), seeds, output, num_jobs=arguments.jobs)
+    engine = make_grid_engine(num_jobs=arguments.jobs)
+    records = run_grid_shown(recipe, rows, leave_one_out(domains), seeds, output, engine=engine)
     status = main(["report", str(output), "--against", "linear"])
     failed = [record for record in records if record.error]
     for record in failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from msadg.errors import UsageError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from msadg.protocols.domains import DomainSplit
     from msadg.protocols.experiment import Experiment
     from msadg.protocols.recipe import Recipe
 
@@ -113,6 +114,18 @@ def parse_seeds(text: str) -> list[int]:
     if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
         raise UsageError(f"--seeds {text!r}: expected at least one seed, 0 or more")
     return numbers if "," in text else list(range(numbers[0]))
+
+
+def splits_of(arguments: argparse.Namespace, targets: Sequence[str] = ()) -> list[DomainSplit]:
+    """The choices of domains that --source (with these targets), --leave-one-out or --settings name; all settings."""
+    from msadg.protocols.domains import SETTINGS, leave_one_out, paper_setting, split_domains
+
+    if arguments.source:
+        return [split_domains(arguments.source, targets)]
+    if arguments.leave_one_out:
+        return leave_one_out(arguments.leave_one_out)
+    names = arguments.settings or ["all"]
+    return [paper_setting(name) for name in (SETTINGS if names == ["all"] else names)]
 
 
 @contextmanager

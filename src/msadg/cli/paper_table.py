@@ -50,7 +50,7 @@ def rows_of_table(number: int, recipe: Recipe, names: Sequence[str] | None, spli
     from msadg.report.published import published_table
 
     paper = published_table(number)
-    belonging = [row for row in _known(recipe) if recipe.row(row).method == "constant" or paper.admits(row)]
+    belonging = [row for row in recipe.all_rows() if recipe.row(row).method == "constant" or paper.admits(row)]
     if names is not None and list(names) != ["all"]:
         for name in names:
             if recipe.row(name).method != "constant" and not paper.admits(name):
@@ -58,12 +58,6 @@ def rows_of_table(number: int, recipe: Recipe, names: Sequence[str] | None, spli
         return list(dict.fromkeys(names))
     rows = _possible(belonging, recipe, splits)
     return rows if names is not None else _without_language_models(rows, recipe)
-
-
-def _known(recipe: Recipe) -> list[str]:
-    from msadg.methods import METHODS
-
-    return list(recipe.rows) or list(METHODS)
 
 
 def _possible(rows: Sequence[str], recipe: Recipe, splits: Sequence[DomainSplit]) -> list[str]:

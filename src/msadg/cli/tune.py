@@ -41,13 +41,13 @@ from msadg.cli.options import (
     prepare,
     progress_bar,
     recipe_of,
+    splits_of,
 )
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
 
 if TYPE_CHECKING:
-    from msadg.protocols.domains import DomainSplit
     from msadg.protocols.grid_engines import GridEngine
     from msadg.protocols.recipe import Recipe
     from msadg.protocols.search import Choice, Search
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     for row, reason in left_out.items():
         print(f"left out: row {row!r}: {reason}", file=sys.stderr)
     seeds = parse_seeds(arguments.seeds)
-    search = plan_search(recipe, space, rows, _splits(arguments), seeds, arguments.draws, arguments.search_seed)
+    search = plan_search(recipe, space, rows, splits_of(arguments), seeds, arguments.draws, arguments.search_seed)
     prepare(search.experiments)
     todo = missing_runs(search, arguments.output)
     if arguments.dry_run:
@@ -122,17 +122,6 @@ def _space(search: str, recipe: Recipe, name: str) -> SearchSpace:
         )
     own = search_space_from(recipe.search, f"{name}: [search]")
     return own.on_top_of(search_space_from(declared, f"{search}: [search]"))
-
-
-def _splits(arguments: argparse.Namespace) -> list[DomainSplit]:
-    from msadg.protocols.domains import SETTINGS, leave_one_out, paper_setting, split_domains
-
-    if arguments.source:
-        return [split_domains(arguments.source, [])]
-    if arguments.leave_one_out:
-        return leave_one_out(arguments.leave_one_out)
-    names = arguments.settings or ["all"]
-    return [paper_setting(name) for name in (SETTINGS if names == ["all"] else names)]
 
 
 def _tell_missing(search: Search, experiments: list[Any]) -> int:

@@ -79,7 +79,7 @@ class MAD(ERM):
     def __init__(self, config: MADConfig, feature_dims: Mapping[str, int], task: Task = CLASSIFICATION) -> None:
         super().__init__(config, feature_dims, task)
         self.config = config
-        num_classes, width = len(self.log_prior), self.head.in_features
+        num_classes, width = task.num_classes, self.head.in_features
         most = width // num_classes - 1
         if config.heads_per_class > most:
             raise SettingsError(

@@ -128,7 +128,7 @@ class RIDG(ERM):
     def __init__(self, config: RIDGConfig, feature_dims: Mapping[str, int], task: Task = CLASSIFICATION) -> None:
         super().__init__(config, feature_dims, task)
         self.config = config
-        self.bank = RationaleBank(len(self.log_prior), (self.num_outputs, self.head.in_features), config.momentum)
+        self.bank = RationaleBank(task.num_classes, (self.num_outputs, self.head.in_features), config.momentum)
         self._pending: tuple[Tensor, Tensor] | None = None
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:

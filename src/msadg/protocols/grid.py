@@ -12,15 +12,15 @@ from pathlib import Path
 from msadg.errors import MsadgWarning, RunError, UnknownNameError, UsageError
 from msadg.methods import load_method
 from msadg.protocols.domains import DomainSplit, domain_name
-from msadg.protocols.experiment import UNRECORDED, Experiment, experiment_from
+from msadg.protocols.experiment import Experiment, experiment_from
 from msadg.protocols.grid_engines import GridEngine, LocalProcesses
 from msadg.protocols.needed_sources import has_sources_to_compare, num_sources_needed
 from msadg.protocols.recipe import Recipe
-from msadg.protocols.run import MODEL_FILE, TrainedRun, described, load_run, train_run
-from msadg.protocols.score import Measure, failed_record, resolved_settings, score_run
+from msadg.protocols.run import TrainedRun, load_run, train_run
+from msadg.protocols.score import Measure, failed_record, score_run
 from msadg.results.journal import append_record, read_records
 from msadg.results.predictions import write_predictions
-from msadg.results.record import ORACLE, Record, digest_of
+from msadg.results.record import Record
 
 RECORDS_FILE = "records.jsonl"
 
@@ -192,7 +192,7 @@ def run_job(job: Job, folder: Path, measure: Measure | None, journal: str = RECO
 
 def _one(experiment: Experiment, folder: Path, measure: Measure | None) -> Record:
     try:
-        trained = train_run(experiment, _model_folder(folder, experiment), resume=True)
+        trained = train_run(experiment, _model_folder(folder, experiment.training_key()), resume=True)
         record, predictions = score_run(trained, experiment, measure=measure)
         write_predictions(folder / "runs" / record.key / "predictions.parquet", predictions)
     except Exception as error:  # the grid goes on; the record says what happened
@@ -200,8 +200,8 @@ def _one(experiment: Experiment, folder: Path, measure: Measure | None) -> Recor
     return record
 
 
-def _model_folder(folder: Path, experiment: Experiment) -> Path:
-    return folder / "models" / experiment.training_key()
+def _model_folder(folder: Path, training_key: str) -> Path:
+    return folder / "models" / training_key
 
 
 def is_grid(folder: Path) -> bool:
@@ -222,7 +222,7 @@ def load_grid(
 
     Raises:
         UnknownNameError: a row of which no run succeeded.
-        RunError: damaged.
+        RunError: a run's weights are gone, or damaged.
     """
     by_key = {record.key: record for record in read_records(folder / RECORDS_FILE) if record.error is None}
     by_row: dict[str, list[Record]] = {}
@@ -231,23 +231,9 @@ def load_grid(
     for row in rows:
         if row not in by_row:
             raise UnknownNameError(f"row of {folder}", row, by_row)
-    folders = {_decides_weights(described(path.parent)): path.parent for path in folder.glob(f"models/*/{MODEL_FILE}")}
     for row in rows or by_row:
         for record in by_row[row]:
+            trained = load_run(_model_folder(folder, record.extra["training_key"]), stores=stores, data_root=data_root)
             scored = experiment_from(record.settings, where=f"{folder / RECORDS_FILE}, record {record.key}")
-            weights = folders.get(_decides_weights(scored))
-            if weights is None:
-                raise RunError(f"{folder / 'models'} has no finished run for the record {record.key} of row {row!r}")
-            trained = load_run(weights, stores=stores, data_root=data_root)
             # Rows may share weights; the folder names the one that was trained first.
             yield replace(trained, experiment=replace(scored, data=trained.experiment.data))
-
-
-def _decides_weights(experiment: Experiment) -> str:
-    """What runs that share their weights have in common, whatever is written of their settings' defaults."""
-    settings = resolved_settings(experiment)
-    domains = settings["domains"] if experiment.selection == ORACLE else settings["domains"]["source_domains"]
-    training = {key: value for key, value in settings["training"].items() if key not in UNRECORDED}
-    data = {key: settings["data"][key] for key in ("features", "labels", "max_text_tokens")}
-    kept = {key: settings[key] for key in ("method", "selection", "seed", "task")}
-    return digest_of({**kept, "domains": domains, "training": training, "data": data})

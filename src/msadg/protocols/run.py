@@ -267,15 +267,6 @@ def _warn(method: Method, state: TrainingState) -> None:
         warnings.warn(MsadgWarning(sentence), stacklevel=2)
 
 
-def described(folder: Path) -> Experiment:
-    """What a run folder says that it is.
-
-    Raises:
-        RunError: not a run, or damaged.
-    """
-    return experiment_from(_read_run_file(folder)["experiment"], where=str(folder / RUN_FILE))
-
-
 def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None = None) -> TrainedRun:
     """Read a finished run.
 
@@ -287,9 +278,10 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
     Raises:
         RunError: not a run, not finished, or damaged.
     """
-    experiment = described(folder)
+    content = _read_run_file(folder)
     if not (folder / MODEL_FILE).exists():
         raise RunError(f"{folder} is not finished: it has no {MODEL_FILE}; go on with `msadg train --resume`")
+    experiment = experiment_from(content["experiment"], where=str(folder / RUN_FILE))
     data = replace(
         experiment.data,
         stores=stores or experiment.data.stores,
@@ -298,7 +290,7 @@ def load_run(folder: Path, *, stores: Path | None = None, data_root: Path | None
     experiment = replace(experiment, data=data)
     sources = read_sources(folder)
     dims = sources.feature_dims if sources else source_clips(experiment, "dev")[0].feature_dims
-    label_set = label_set_from(_read_run_file(folder).get("label_set"), str(folder / RUN_FILE))
+    label_set = label_set_from(content.get("label_set"), str(folder / RUN_FILE))
     return _finished(folder, experiment, new_method(experiment, dims, label_set))
 
 
