@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
@@ -21,9 +18,9 @@ from msadg.analysis.movement import MOVEMENTS
 from msadg.analysis.perturb import KINDS
 from msadg.analysis.stress import CHANGES, SCORES
 from msadg.analysis.stress_curves import Curve
+from msadg.report.figure_files import write_figure
 from msadg.report.names import printed
 from msadg.report.stress_table import MEASURE_NAMES
-from msadg.store.atomic import atomic_path
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by colour-blind readers, the two most alike in grey last: Okabe, Ito, "Color Universal Design", 2008."""
@@ -49,15 +46,7 @@ Style = dict[str, Any]
 
 def write_curves(curves: Sequence[Curve], measure: str, folder: Path) -> list[Path]:
     """Write ``stress-MEASURE.png`` and ``.svg``, each whole or not at all; the same curves give the same bytes."""
-    paths = [folder / f"stress-{measure}{suffix}" for suffix in (".png", ".svg")]
-    # Without a salt of its own an SVG has other ids each time, and without "Date" it has today's.
-    with rc_context({"svg.hashsalt": "msadg", "font.family": "DejaVu Sans", "font.size": 8}):
-        figure = draw_curves(curves, measure)
-        with atomic_path(paths[0]) as beside:
-            FigureCanvasAgg(figure).print_png(beside)  # type: ignore[no-untyped-call]
-        with atomic_path(paths[1]) as beside:
-            FigureCanvasSVG(figure).print_svg(beside, metadata={"Date": None})  # type: ignore[no-untyped-call]
-    return paths
+    return write_figure(lambda: draw_curves(curves, measure), f"stress-{measure}", folder)
 
 
 def draw_curves(curves: Sequence[Curve], measure: str) -> Figure:
