@@ -12,9 +12,6 @@ from matplotlib.figure import Figure
 
 from msadg.store.atomic import atomic_path
 
-# Without a salt of its own an SVG has other ids each time, and without "Date" it has today's.
-STYLE = {"svg.hashsalt": "msadg", "font.family": "DejaVu Sans", "font.size": 8}
-
 
 def write_figure(draw: Callable[[], Figure], stem: str, folder: Path) -> list[Path]:
     """Write ``STEM.png`` and ``STEM.svg``, each whole or not at all.
@@ -25,7 +22,8 @@ def write_figure(draw: Callable[[], Figure], stem: str, folder: Path) -> list[Pa
         folder: where they go.
     """
     paths = [folder / f"{stem}{suffix}" for suffix in (".png", ".svg")]
-    with rc_context(STYLE):
+    # Without a salt of its own an SVG has other ids each time, and without "Date" it has today's.
+    with rc_context({"svg.hashsalt": "msadg", "font.family": "DejaVu Sans", "font.size": 8}):
         figure = draw()
         with atomic_path(paths[0]) as beside:
             FigureCanvasAgg(figure).print_png(beside)  # type: ignore[no-untyped-call]
