@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from msadg.nn.mask import MaskedLinear
-from msadg.nn.steps import attendable
+from msadg.nn.step_layer import StepLayer
+from msadg.nn.valid_front import ValidFront
 
 Projection = Literal["mlp", "linear", "identity"]
 
@@ -104,23 +105,21 @@ class StepTransformer(nn.Module):
     def __init__(self, dim: int, heads: int = 4, layers: int = 1, dropout: float = 0.1) -> None:
         super().__init__()
         self.dim = dim
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, "gelu", batch_first=True, norm_first=True)
-            for _ in range(layers)
-        )
+        self.layers = nn.ModuleList(StepLayer(dim, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim) if layers else nn.Identity()
 
     def forward(
         self, features: Float[Tensor, "batch time feature"], valid: Bool[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time feature"]:
         """Each step in the light of the others; invalid steps come out as 0."""
-        if len(self.layers):
-            features = features + sinusoidal_positions(features.shape[1], self.dim, features.device)
-            padding = ~attendable(valid)
-            for layer in self.layers:
-                features = layer(features, src_key_padding_mask=padding)
-            features = self.norm(features)
-        return features * valid.unsqueeze(-1).to(features.dtype)
+        if not len(self.layers):
+            return features * valid.unsqueeze(-1).to(features.dtype)
+        placed = features + sinusoidal_positions(features.shape[1], self.dim, features.device)
+        front = ValidFront(valid)
+        steps = front.gather(placed)
+        for layer in self.layers:
+            steps = layer(steps, front.count.clamp_min(1))
+        return front.scatter(self.norm(steps))
 
 
 class StepEncoder(nn.Module):

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from msadg.nn.steps import softmax_over_valid
 
@@ -43,11 +42,9 @@ class TokenFusion(nn.Module):
             case "dot":
                 return softmax_over_valid(features @ mask / math.sqrt(mask.shape[0]), valid)
             case "cosine":
-                cosine = F.cosine_similarity(features, mask.expand_as(features), dim=-1)
-                return softmax_over_valid(cosine / self.temperature, valid)
+                return softmax_over_valid(_cosine(features, mask) / self.temperature, valid)
             case "cosine_raw":
-                cosine = F.cosine_similarity(features, mask.expand_as(features), dim=-1)
-                return cosine.masked_fill(~valid, 0.0)
+                return _cosine(features, mask).masked_fill(~valid, 0.0)
 
     def forward(
         self,
@@ -58,3 +55,12 @@ class TokenFusion(nn.Module):
         """The fused vector of each clip; zeros for a clip without a valid step."""
         weights = self.weights(features, valid, mask)
         return torch.einsum("bt,btf->bf", weights, features)
+
+
+def _cosine(
+    features: Float[Tensor, "batch time feature"], mask: Float[Tensor, " feature"]
+) -> Float[Tensor, "batch time"]:
+    """Cosine similarity, 0 with a vector of zeros; one product in place of four passes over all features."""
+    shortest = 1e-8
+    lengths = torch.linalg.vector_norm(features, dim=-1).clamp_min(shortest)
+    return features @ mask / (lengths * torch.linalg.vector_norm(mask).clamp_min(shortest))

@@ -12,7 +12,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from msadg.nn.steps import at_last_valid, attendable, compact_order
+from msadg.nn.gru import gru_states
+from msadg.nn.step_layer import self_attention
+from msadg.nn.steps import compact_order
+from msadg.nn.valid_front import ValidFront
 
 
 class KeyframeSelection(NamedTuple):
@@ -73,7 +76,8 @@ class KeyframeMask(nn.Module):
     ) -> Float[Tensor, "batch time 2"]:
         """Scores of dropping (index 0) and keeping (index 1) each frame (Eq. 22, before the softmax)."""
         near = local_difference(frames, valid, self.stride)
-        far, _ = self.context(frames, frames, frames, key_padding_mask=~attendable(valid), need_weights=False)
+        front = ValidFront(valid)
+        far = front.scatter(self_attention(self.context, front.gather(frames), front.count.clamp_min(1)))
         scores: Tensor = self.decide(torch.cat([near, far], dim=-1))
         return scores
 
@@ -104,11 +108,10 @@ class KeyframeMask(nn.Module):
 
         The GRU reads the valid frames; in x~ the dropped ones among them are 0. Clips without frames count as 0.
         """
-        order = compact_order(valid).unsqueeze(-1).expand_as(frames)
-        front = valid.gather(1, order[..., 0])
-        both = torch.cat([frames.gather(1, order), kept.gather(1, order)])
-        states, _ = self.summary(both)
-        final = at_last_valid(states, torch.cat([front, front]))
+        front = ValidFront(valid)
+        states = gru_states(self.summary, torch.cat([front.gather(frames), front.gather(kept)]))
+        last = (front.count[:, 0] - 1).clamp_min(0).repeat(2)
+        final = states[torch.arange(len(states), device=states.device), last]
         distance: Tensor = torch.linalg.vector_norm(final[: len(frames)] - final[len(frames) :], dim=-1)
         loss: Tensor = (distance * valid.any(dim=1)).mean()
         return loss
