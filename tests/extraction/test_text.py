@@ -9,9 +9,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from msadg.errors import FeatureError, MsadgWarning, StoreError
+from msadg.errors import FeatureError, MsadgWarning, StoreError, UsageError
 from msadg.extraction.extractor import Loss
 from msadg.extraction.text import TextEncoder, TextTokens, load_encoder
+from msadg.extraction.text_layer import TextModel
 from msadg.store import fill_store
 from msadg.types import Utterance
 
@@ -68,6 +69,31 @@ def test_the_states_are_those_of_the_encoder_alone_on_each_text(tiny_bert):
             states = reference(input_ids=torch.tensor([ids])).last_hidden_state[0]
         assert_allclose(features.values, states.numpy(), atol=1e-6)
         assert features.valid.all()
+
+
+def test_the_states_of_a_layer_are_the_encoders_own_and_no_later_layer_is_kept(tiny_bert):
+    from transformers import BertModel
+
+    reference = BertModel.from_pretrained(tiny_bert).eval()
+    num_layers = reference.config.num_hidden_layers
+    with torch.no_grad():
+        states = reference(input_ids=torch.tensor([[2, 4, 5, 6, 3]]), output_hidden_states=True).hidden_states
+    for layer in range(num_layers + 1):
+        extractor = TextEncoder(str(tiny_bert), layer=layer)
+        (made,) = extracted(extractor, "i love it")
+        assert_allclose(made.values, states[layer][0].numpy(), atol=1e-6)
+        assert len(extractor._encoder.encoder.layer) == layer
+        assert extractor.settings["layer"] == layer
+    with pytest.raises(
+        FeatureError, match=rf"has {num_layers} layers, so there is no layer {num_layers + 1}; take 0 to"
+    ):
+        extracted(TextEncoder(str(tiny_bert), layer=num_layers + 1), "i love it")
+
+
+@pytest.mark.parametrize("text", ["minilm:layer", "minilm:layer=-1", "minilm:layer=two", "minilm:depth=2", "minilm:"])
+def test_what_is_no_layer_is_refused_with_an_example(text):
+    with pytest.raises(UsageError, match=r"expected layer=N, .* as in minilm:layer=4"):
+        TextModel.parse(text)
 
 
 def test_tokens_are_ids_special_ones_included(tiny_bert):
@@ -128,6 +154,7 @@ def test_settings_tell_weights_apart(tiny_bert, tmp_path):
 def test_names_of_stores(tiny_bert):
     assert TextEncoder().name == "text-electra"
     assert TextEncoder("minilm").name == "text-minilm"
+    assert TextEncoder("minilm", layer=4).name == "text-minilm-layer4"
     assert TextTokens("roberta").name == "text-roberta-tokens"
     assert TextEncoder("org/some-bert").name == "text-org--some-bert"
     assert TextEncoder(str(tiny_bert)).name == "text-tiny-bert"

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text",
         metavar="ENCODER",
         help="minilm (installed with msadg[offline], no network), electra, roberta, any encoder on the Hugging Face "
-        "hub, or a local folder",
+        "hub, or a local folder; minilm:layer=4 is the states of its fourth layer (default: the last)",
     )
     made.add_argument("--tokens", action="store_true", help="store token ids instead, for an encoder to fine-tune")
     made.add_argument("--lowercase", action="store_true", help="lower the transcripts first, for a cased encoder")
@@ -182,7 +182,9 @@ def _extractors(arguments: argparse.Namespace) -> list[tuple[str, Extractor]]:
         raise UsageError("--tokens and --lowercase are about the text: name its encoder too, such as --text minilm")
     if arguments.language and not arguments.transcribe:
         raise UsageError("--language is for --transcribe MODEL, which was not given")
-    if "simulated" in (arguments.text, arguments.audio, arguments.video):
+    from msadg.extraction.simulated_options import is_simulated
+
+    if any(is_simulated(name or "") for name in (arguments.text, arguments.audio, arguments.video)):
         raise UsageError("simulated features are drawn from labels, not extracted; `msadg train` makes them itself")
     from msadg.extraction.catalog import is_in_catalogue
 
@@ -194,11 +196,17 @@ def _extractors(arguments: argparse.Namespace) -> list[tuple[str, Extractor]]:
         named = ["text", *named]
     elif arguments.text:
         from msadg.extraction.text import TextEncoder, TextTokens
+        from msadg.extraction.text_layer import TextModel
 
+        asked = TextModel.parse(arguments.text)
+        if arguments.tokens and asked.layer is not None:
+            raise UsageError(
+                f"--tokens stores what goes into {asked.model}, before any of its layers; leave layer= out"
+            )
         text: Extractor = (
-            TextTokens(arguments.text, lowercase=arguments.lowercase)
+            TextTokens(asked.model, lowercase=arguments.lowercase)
             if arguments.tokens
-            else TextEncoder(arguments.text, lowercase=arguments.lowercase, device=arguments.device)
+            else TextEncoder(asked.model, lowercase=arguments.lowercase, device=arguments.device, layer=asked.layer)
         )
         made.append((f"{text.name}-lowercase" if arguments.lowercase else text.name, text))
     for modality in named:

@@ -26,7 +26,9 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--data-root", type=Path, help="folder of the corpora (default: the variable MSADG_DATA)")
     data.add_argument("--labels", choices=["round", "sign"], help="how polarity becomes a class (default: round)")
     data.add_argument(
-        "--text", metavar="ENCODER", help="text features: minilm (offline), electra, or any Hugging Face encoder"
+        "--text",
+        metavar="ENCODER",
+        help="text features: minilm (offline), electra, or any Hugging Face encoder; minilm:layer=4 is its 4th layer",
     )
     data.add_argument(
         "--video",

@@ -90,9 +90,10 @@ def _tell(rows: Sequence[str], reason: str) -> None:
 
 def with_trained_text(recipe: Recipe, encoder: str | None) -> Recipe:
     """The recipe with ``--text`` for the rows that train their encoder too; None leaves it as it is."""
-    from msadg.protocols.features import SIMULATED, TOKENS
+    from msadg.extraction.simulated_options import is_simulated
+    from msadg.protocols.features import TOKENS
 
-    if encoder is None or encoder == SIMULATED:
+    if encoder is None or is_simulated(encoder):
         return recipe
     rows = {
         name: replace(row, features={**row.features, "text": f"{encoder.removesuffix(TOKENS)}{TOKENS}"})

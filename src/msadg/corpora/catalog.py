@@ -13,6 +13,7 @@ from msadg.corpora.meld import Meld
 from msadg.corpora.mosei import Mosei
 from msadg.corpora.mosi import Mosi
 from msadg.corpora.simulated import SimulatedA, SimulatedB, SimulatedC, SimulatedCorpus
+from msadg.corpora.simulated_shift import SHIFTED
 from msadg.corpora.ur_funny import UrFunny
 from msadg.corpora.vignettes import VignetteCorpus, VignettesFilms, VignettesProducts, VignettesSitcom
 from msadg.errors import CorpusError, UnknownNameError, UsageError
@@ -23,7 +24,7 @@ CORPORA: dict[str, type[Corpus]] = {
     for corpus in (
         *(Mosi, Mosei, Meld, ChSims, ChSimsV2, UrFunny),
         *(VignettesProducts, VignettesFilms, VignettesSitcom),
-        *(SimulatedA, SimulatedB, SimulatedC),
+        *(SimulatedA, SimulatedB, SimulatedC, *SHIFTED),
     )
 }
 """By name; a manifest of the user's own is opened as ``name=path``."""

@@ -33,7 +33,8 @@ SIZES: Mapping[Split, int] = {"train": 600, "dev": 150, "test": 300}
 """Clips of each split of a simulated domain, in the order in which they are numbered."""
 
 
-def _card(title: str, train: ClassCounts, dev: ClassCounts, test: ClassCounts) -> Card:
+def simulated_card(title: str, train: ClassCounts, dev: ClassCounts, test: ClassCounts) -> Card:
+    """The card of a simulated domain: its title, and the counts of its classes."""
     return Card(
         title=title,
         language="none",
@@ -119,7 +120,9 @@ class SimulatedA(SimulatedCorpus):
 
     name = "simulated-a"
     class_prior = _prior(1, 1, 1)
-    card = _card("simulated domain with equal classes", train=(200, 208, 192), dev=(51, 49, 50), test=(103, 95, 102))
+    card = simulated_card(
+        "simulated domain with equal classes", train=(200, 208, 192), dev=(51, 49, 50), test=(103, 95, 102)
+    )
 
 
 class SimulatedB(SimulatedCorpus):
@@ -127,7 +130,7 @@ class SimulatedB(SimulatedCorpus):
 
     name = "simulated-b"
     class_prior = _prior(25, 35, 40)
-    card = _card(
+    card = simulated_card(
         "simulated domain that leans to the positive", train=(160, 217, 223), dev=(38, 46, 66), test=(77, 101, 122)
     )
 
@@ -137,6 +140,6 @@ class SimulatedC(SimulatedCorpus):
 
     name = "simulated-c"
     class_prior = _prior(30, 50, 20)
-    card = _card(
+    card = simulated_card(
         "simulated domain that leans to the neutral", train=(187, 299, 114), dev=(44, 74, 32), test=(95, 157, 48)
     )

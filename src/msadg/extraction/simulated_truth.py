@@ -43,6 +43,18 @@ third, its sign differs between the sources, which a method could see. A domain 
 spurious features are noise.
 """
 
+SHIFTED_STRENGTH: Mapping[str, float] = {
+    "simulated-shift-0": 0.8,
+    "simulated-shift-25": 0.4,
+    "simulated-shift-50": 0.0,
+    "simulated-shift-75": -0.4,
+    "simulated-shift-100": -0.8,
+}
+"""rho of the domains that differ in it alone: 0.8 (1 - 2 shift), where 0.8 lies between simulated-a and simulated-b.
+
+Not part of a world's settings, whose digest is in the records of runs from before there were these domains.
+"""
+
 
 def generator_named(*names: str | int) -> np.random.Generator:
     """Return a random generator that depends on these names, and on nothing else.
@@ -103,7 +115,7 @@ class SimulationConfig:
     spurious_noise: float = 0.5
     """The same for the shortcut; the defaults make it the better cue where rho is high."""
     spurious_strength: Mapping[str, float] = field(default_factory=lambda: dict(SPURIOUS_STRENGTH))
-    """rho by domain, in [-1, 1]; a domain that is not named has 0."""
+    """rho by domain, in [-1, 1]; a domain that is not named has that of ``SHIFTED_STRENGTH``, or 0."""
     steps: tuple[int, int] = (12, 20)
     """Fewest and most steps of a clip, both included and all as likely; equal for a fixed length."""
     persistence: float = 0.8
@@ -131,7 +143,7 @@ class SimulationConfig:
 
     def strength_of(self, domain: str) -> float:
         """rho_e: how strongly, and with which sign, spurious features show the sentiment in this domain."""
-        return self.spurious_strength.get(domain, 0.0)
+        return self.spurious_strength.get(domain, SHIFTED_STRENGTH.get(domain, 0.0))
 
     def kinds(self, modality: str) -> list[Kind]:
         """The kind of every feature, in order: the truth that recovery is measured against."""

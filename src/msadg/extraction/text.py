@@ -20,6 +20,7 @@ from torch import Tensor
 from msadg.errors import FeatureError, MsadgWarning
 from msadg.extraction.extractor import JSON, Loss
 from msadg.extraction.pretrained import identity_of, load_config, load_encoder, load_tokenizer, short_name
+from msadg.extraction.text_layer import TextModel
 from msadg.extraction.transcripts.word_times import token_times
 from msadg.types import TIME_MARKS, Clip, Features
 
@@ -137,7 +138,7 @@ class TextTokens:
 
 
 class TextEncoder(TextTokens):
-    """The last hidden states of a frozen encoder, one step a token; computed in float32.
+    """The hidden states of a frozen encoder, of its last layer or of one before, one step a token; in float32.
 
     Args:
         model: ``minilm``, ``electra``, ``roberta``, a name on the hub, or a local folder.
@@ -146,9 +147,10 @@ class TextEncoder(TextTokens):
         revision: branch, tag or commit on the hub.
         batch_size: transcripts encoded at once, of similar length; on a CPU few, or half of the work is padding.
         device: where the encoder runs.
+        layer: whose states are taken: 0 is the embeddings, None the last; the layers after it are not computed.
 
     Raises:
-        FeatureError: the model cannot be had; raised when first needed.
+        FeatureError: the model cannot be had, or has fewer layers; raised when first needed.
     """
 
     dtype = "float16"
@@ -162,15 +164,23 @@ class TextEncoder(TextTokens):
         revision: str | None = None,
         batch_size: int = 8,
         device: str = "cpu",
+        layer: int | None = None,
     ) -> None:
         super().__init__(model, max_tokens=max_tokens, lowercase=lowercase, revision=revision)
         self.batch_size = batch_size
         self.device = device
+        self.layer = layer
+        self._ends_at_layer = False
 
     @property
     def name(self) -> str:
-        """``text-minilm``, for instance."""
-        return f"text-{short_name(self.model)}"
+        """``text-minilm`` or ``text-minilm-layer4``, for instance."""
+        return f"text-{TextModel(self.model, self.layer).short}"
+
+    @cached_property
+    def settings(self) -> Mapping[str, JSON]:
+        """As of TextTokens, and the layer where it is not the last."""
+        return {**super().settings, **({} if self.layer is None else {"layer": self.layer})}
 
     @property
     def dim(self) -> int:
@@ -197,12 +207,42 @@ class TextEncoder(TextTokens):
         padded = torch.tensor([[*one, *[padding] * (longest - len(one))] for one in ids], device=self.device)
         lengths = torch.tensor([len(one) for one in ids], device=self.device)
         valid = torch.arange(longest, device=self.device) < lengths[:, None]
-        states: Tensor = self._encoder(input_ids=padded, attention_mask=valid.long()).last_hidden_state
+        encoder = self._encoder
+        reads_within = self.layer is not None and not self._ends_at_layer
+        made = encoder(input_ids=padded, attention_mask=valid.long(), output_hidden_states=reads_within)
+        states: Tensor = made.hidden_states[self.layer] if reads_within else made.last_hidden_state
         return states.float().cpu()
 
     @cached_property
     def _encoder(self) -> torch.nn.Module:
-        return load_encoder(self.model, self.revision).requires_grad_(False).to(self.device)
+        encoder = load_encoder(self.model, self.revision).requires_grad_(False).to(self.device)
+        if self.layer is not None:
+            check_layer(self.layer, encoder, self.model)
+            self._ends_at_layer = ends_at(self.layer, encoder)
+        return encoder
+
+
+def check_layer(layer: int, encoder: torch.nn.Module, model: str) -> None:
+    """Stop where an encoder has not so many layers.
+
+    Raises:
+        FeatureError: says how many it has.
+    """
+    num_layers = int(encoder.config.num_hidden_layers)  # type: ignore[union-attr,arg-type]
+    if layer > num_layers:
+        raise FeatureError(f"{model} has {num_layers} layers, so there is no layer {layer}; take 0 to {num_layers}")
+
+
+def ends_at(layer: int, encoder: torch.nn.Module) -> bool:
+    """Take out the layers after one, where they are kept as BERT does; False where it cannot be done.
+
+    BERT and its kin normalise after each layer, so that the last hidden state is then that layer's own.
+    """
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if not isinstance(layers, torch.nn.ModuleList):
+        return False
+    del layers[layer:]
+    return True
 
 
 EMPTY = Loss("transcript", "the transcript is empty")

@@ -19,15 +19,15 @@ from msadg.errors import CorpusError, FeatureError, UnknownNameError, UsageError
 from msadg.extraction.catalog import ExtractorSpec, is_in_catalogue, make_extractor
 from msadg.extraction.engines.engine import make_engine
 from msadg.extraction.extractor import Extractor
-from msadg.extraction.pretrained import short_name
+from msadg.extraction.simulated_options import SIMULATED, is_simulated, simulated_folder, simulation_named
+from msadg.extraction.simulated_truth import SimulationConfig
+from msadg.extraction.text_layer import TextModel
 from msadg.protocols.domains import domain_name
+from msadg.settings import settings_from
 from msadg.store.fill import fill_store
 from msadg.store.folders import store_path
 from msadg.store.reader import Store
 from msadg.types import MODALITIES, SENTIMENT, SPLITS, LabelReading, LabelSet, Split, Utterance
-
-SIMULATED = "simulated"
-"""Extractor name, of any modality, of the simulated features of METHODS 7."""
 
 TOKENS = "-tokens"
 """Suffix of a text encoder's name: its token ids are stored, for an encoder that is trained."""
@@ -77,16 +77,19 @@ def label_set_of(data: DataConfig, domain: str) -> LabelSet:
 def is_clipwise(data: DataConfig, modality: str) -> bool:
     """Whether the features of a modality are made by an extractor of the catalogue, not by a text encoder."""
     name = data.features[modality]
-    return name != SIMULATED and (modality != "text" or is_in_catalogue(modality, name))
+    return not is_simulated(name) and (modality != "text" or is_in_catalogue(modality, name))
 
 
 def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
     """Where the features of a domain lie."""
-    name = f"{modality}-{short_name(data.features[modality])}"
-    if is_clipwise(data, modality):
+    if is_simulated(data.features[modality]):
+        name = simulated_folder(modality, data.features[modality])
+        if data.labels != "round":
+            name += f"-{data.labels}"  # drawn from the class, so from how it is read
+    elif is_clipwise(data, modality):
         name = ExtractorSpec.parse(modality, data.features[modality]).folder
-    if data.features[modality] == SIMULATED and data.labels != "round":
-        name += f"-{data.labels}"  # drawn from the class, so from how it is read
+    else:
+        name = f"{modality}-{TextModel.parse(data.features[modality]).short}"
     if modality == "text" and data.lowercase and not is_clipwise(data, modality):
         name += "-lowercase"
     return store_path(data.stores, domain_name(domain), name)
@@ -105,7 +108,7 @@ def prepare_stores(
     for modality in data.features:
         if modality not in MODALITIES:
             raise UnknownNameError("modality", modality, MODALITIES)
-        if data.features[modality] == SIMULATED:
+        if is_simulated(data.features[modality]):
             _check_simulable(data, domains, modality)
     # Text first: simulated video may ride on it.
     for modality in sorted(data.features, key=MODALITIES.index):
@@ -127,7 +130,7 @@ def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | 
     utterances = _utterances(data, domain)
     folder = folder_of(data, domain, modality)
     told = None if progress is None else lambda done, total: progress(f"{domain_name(domain)} {modality}", done, total)
-    if data.features[modality] == SIMULATED:
+    if is_simulated(data.features[modality]):
         if modality != "text" and data.features.get("text", "").endswith(TOKENS):
             _prepare(_ridden(data), domain, "text", progress, SPLITS)
         fill_store(folder, utterances, _simulated(data, domain, modality, utterances), progress=told)
@@ -146,7 +149,7 @@ def extractor_of(data: DataConfig, modality: str) -> Extractor:
         UsageError: the modality is simulated: drawn from labels, so there is nothing that works on a clip.
     """
     name = data.features[modality]
-    if name == SIMULATED:
+    if is_simulated(name):
         raise UsageError(f"{modality} is simulated: it was drawn from labels, and no clip has any")
     if modality != "text" or is_clipwise(data, modality):
         return make_extractor(modality, name)
@@ -154,7 +157,8 @@ def extractor_of(data: DataConfig, modality: str) -> Extractor:
 
     if name.endswith(TOKENS):
         return TextTokens(name.removesuffix(TOKENS), lowercase=data.lowercase)
-    return TextEncoder(name, lowercase=data.lowercase)
+    text = TextModel.parse(name)
+    return TextEncoder(text.model, lowercase=data.lowercase, layer=text.layer)
 
 
 def _ridden(data: DataConfig) -> DataConfig:
@@ -168,9 +172,10 @@ def _ridden(data: DataConfig) -> DataConfig:
 def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
     from msadg.extraction.simulated import SimulatedFeatures, TextEvidence, text_evidence
 
-    rides = modality != "text" and data.features.get("text", SIMULATED) != SIMULATED
+    config = simulation_named(modality, data.features[modality])
+    rides = modality != "text" and not is_simulated(data.features.get("text", SIMULATED))
     if not rides:
-        return SimulatedFeatures(modality)
+        return SimulatedFeatures(modality, config)
     text = Store(folder_of(_ridden(data), domain, "text"))
 
     def evidence() -> dict[str, float]:
@@ -185,7 +190,7 @@ def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequenc
     for u in utterances:
         fitted_to.update(repr((u.clip_id, u.video_id, u.sentiment)).encode())
     source = f"real text, {text.manifest.extractor}, {text.manifest.digest[:16]}"
-    return SimulatedFeatures(modality, text_evidence=TextEvidence(evidence, fitted_to.hexdigest(), source))
+    return SimulatedFeatures(modality, config, TextEvidence(evidence, fitted_to.hexdigest(), source))
 
 
 @lru_cache(maxsize=64)
@@ -313,3 +318,12 @@ def feature_kinds(data: DataConfig, domain: str, modality: str) -> list[str] | N
     """The truth about simulated features; None for real ones."""
     kinds = _store(folder_of(data, domain, modality)).manifest.settings.get("kinds")
     return list(kinds) if isinstance(kinds, list) else None
+
+
+def simulated_world(data: DataConfig, domain: str, modality: str) -> SimulationConfig | None:
+    """The world that simulated features were drawn from; None for real ones."""
+    settings = _store(folder_of(data, domain, modality)).manifest.settings
+    if not settings.get("simulated"):
+        return None
+    config: Any = settings["config"]
+    return settings_from(SimulationConfig, config, where=f"{modality} features of {domain}")

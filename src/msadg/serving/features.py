@@ -15,8 +15,9 @@ from msadg.errors import RunError
 from msadg.extraction.clipwise import ClipExtractor
 from msadg.extraction.engines.answer import extracted
 from msadg.extraction.extractor import Extractor, Loss
+from msadg.extraction.simulated_options import is_simulated
 from msadg.extraction.text import TextTokens
-from msadg.protocols.features import SIMULATED, DataConfig, extractor_of
+from msadg.protocols.features import DataConfig, extractor_of
 from msadg.protocols.sources import SourceModality, Sources
 from msadg.store.manifest import Manifest, differences_between
 from msadg.store.values import UnusableValuesError, stored_values
@@ -52,7 +53,7 @@ class FeatureMaker:
 
     def is_simulated(self, modality: str) -> bool:
         """Whether the run's features of a modality were drawn from labels: no clip has any."""
-        return self.data.features[modality] == SIMULATED
+        return is_simulated(self.data.features[modality])
 
     def extractor(self, modality: str) -> Extractor:
         """The run's extractor of a modality.
