@@ -10,7 +10,7 @@ from msadg.methods.task import CLASSIFICATION, Task
 from msadg.types import Batch, Steps
 
 DIMS = {"text": 6, "video": 5}
-NARROW = ("erm", "coral", "groupdro", "vrex", "irm", "ridg", "s2lif", "invariant_fusion")
+NARROW = ("erm", "coral", "groupdro", "vrex", "irm", "ridg", "s2lif", "s2lif_plus", "invariant_fusion")
 SETTINGS = {name: {"dim": 8, "heads": 2} for name in NARROW}
 SETTINGS["mult"] = {"dim": 8, "heads": 2, "layers": 1, "embedding_dropout": 0.0, "text_dropout": 0.0}
 SETTINGS["almt"] = {"dim": 8, "heads": 2, "head_dim": 6, "hyper_head_dim": 4, "tokens": 3, "feedforward_dim": 8}

@@ -45,13 +45,18 @@ def without_groups(terms: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: term for name, term in terms.items() if name not in ("rationale", "biased")}
 
 
+def without_polarity(terms: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the terms that learn from the polarity beside the class: those of S2LIF+."""
+    return {name: term for name, term in terms.items() if not name.startswith("polarity_")}
+
+
 def test_in_a_regression_polarity_alone_is_learned(method: Method, task: Task):
     batch = tiny_batch()
     other_class = method.loss(method(batch), replace(batch, sentiment=(batch.sentiment + 1) % 3))
     other_polarity = method.loss(method(batch), replace(batch, polarity=2 * batch.polarity + 0.3))
     terms = method.loss(method(batch), batch)
-    if task.is_regression:
-        terms, other_class, other_polarity = (without_groups(t) for t in (terms, other_class, other_polarity))
+    leave_out = without_groups if task.is_regression else without_polarity
+    terms, other_class, other_polarity = map(leave_out, (terms, other_class, other_polarity))
     read = other_polarity if task.is_regression else other_class
     unread = other_class if task.is_regression else other_polarity
     assert terms == unread
@@ -109,6 +114,19 @@ def test_a_clip_without_a_modality_still_gets_a_finite_score(method: Method):
     for modality, steps in batch.steps.items():
         missing = {modality: replace(steps, valid=torch.zeros_like(steps.valid), values=torch.zeros_like(steps.values))}
         assert method(replace(batch, steps={**batch.steps, **missing})).logits.isfinite().all()
+
+
+def test_its_evidence_and_its_bias_are_its_logits(method: Method):
+    """The bias is what it says of a clip without a single step."""
+    batch = tiny_batch()
+    evidence = method.evidence(batch)
+    if evidence is None:
+        return
+    nothing = {m: replace(s, values=0 * s.values, valid=torch.zeros_like(s.valid)) for m, s in batch.steps.items()}
+    bias = method(replace(batch, steps=nothing)).logits
+    assert set(evidence) == set(method.modalities)
+    terms = sum(part.sum(dim=(1, 2)) for part in evidence.values())
+    assert_close(terms + bias, method(batch).logits, atol=1e-5, rtol=0)
 
 
 def test_a_sequence_of_one_step_and_a_batch_of_one_clip_have_finite_losses(method: Method):

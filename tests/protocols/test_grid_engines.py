@@ -89,10 +89,12 @@ def test_what_cannot_be_is_told(monkeypatch):
         make_grid_engine("rai")
     with pytest.raises(UsageError, match="0 runs at a time finish none"):
         make_grid_engine(num_jobs=0)
-    with pytest.raises(UsageError, match="take the engine 'ray' for them"):
+    with pytest.raises(UsageError, match="take the engine 'ray' for it"):
         make_grid_engine(address="auto")
-    with pytest.raises(UsageError, match="take the engine 'ray' for them"):
-        make_grid_engine(gpus_per_run=0.5)
+    for share in (0.5, 1.5):
+        with pytest.raises(UsageError, match=rf"{share} of a GPU is a share that Ray gives; .* take a whole number"):
+            make_grid_engine(gpus_per_run=share)
+    assert make_grid_engine(gpus_per_run=2.0).gpus_per_run == 2
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     with pytest.raises(UsageError, match=r"0\.0 of a GPU is none"):
         make_grid_engine("ray", gpus_per_run=0.0)

@@ -13,6 +13,8 @@ WIDTHS = {"text": 32, "audio": 32, "video": 32}
 
 WITHOUT_VARIATION = {
     "simulated": "no encoder, so nothing that the regulariser could move",
+    "recovery": "no encoder, as in simulated",
+    "redundancy": "no encoder, as in simulated",
 }
 
 

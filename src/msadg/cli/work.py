@@ -18,8 +18,9 @@ def add_work_arguments(parser: argparse.ArgumentParser) -> None:
         "--ray-address", metavar="ADDRESS", help="cluster to join: auto, ray://host:10001 (default: start one here)"
     )
     work.add_argument(
-        "--gpus-per-run", type=float, metavar="SHARE", help="of a GPU, with --engine ray: 0.25 puts four runs on each"
-    )
+        "--gpus-per-run", type=float, metavar="NUMBER",
+        help="that each run sees (default: 1, in turn); with --engine ray also a share: 0.25 puts four runs on each",
+    )  # fmt: skip
 
 
 def engine_of(arguments: argparse.Namespace) -> GridEngine:

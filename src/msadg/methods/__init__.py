@@ -22,6 +22,7 @@ METHODS = {
     "mad": "msadg.methods.mad:MAD",
     "mllm": "msadg.methods.mllm:MLLM",
     "s2lif": "msadg.methods.s2lif:S2LIF",
+    "s2lif_plus": "msadg.methods.s2lif_plus:S2LIFPlus",
     "invariant_fusion": "msadg.methods.invariant_fusion:InvariantFusion",
     "mult": "msadg.methods.mult:MulT",
     "almt": "msadg.methods.almt:ALMT",

@@ -184,6 +184,11 @@ class ALMT(Method):
             hyper = layer(hyper, text, others, None if self.config.published else present)
         return hyper
 
+    @classmethod
+    def longest(cls, config: ALMTConfig, modality: str) -> int | None:
+        """As long as its table of positions, where it has one."""
+        return config.table_of(modality)
+
     def _within_table(
         self, modality: str, batch: Batch
     ) -> tuple[Float[Tensor, "batch time feature"], Bool[Tensor, "batch time"]]:

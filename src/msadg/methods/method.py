@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -130,6 +130,11 @@ class Method(nn.Module, ABC):
         for module in self.modules():
             if isinstance(module, Method):
                 module.log_prior.copy_(torch.log(counts / counts.sum()))
+
+    @classmethod
+    def longest(cls, config: Any, modality: str) -> int | None:  # noqa: ARG003
+        """Steps of a modality that the method can read of a clip under some settings; None where there is no end."""
+        return None
 
     def output_for(self, present: Collection[str]) -> str | None:
         """Name of the best logits that need no other modalities than these; None where there are none.

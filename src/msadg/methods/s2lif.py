@@ -168,7 +168,8 @@ class S2LIF(Method):
             # An earlier modality is settled before this one is read (Sec. 3): L_v must not reopen it.
             given = selected if self.config.schedule == "joint" else [fused.detach() for fused in selected]
             new = [self._fused(modality, batch, auxiliary) for modality in stage]
-            logits = self.heads["&".join(stage)](torch.cat([*given, *new], dim=-1))
+            features = auxiliary["features_" + "&".join(stage)] = torch.cat([*given, *new], dim=-1)
+            logits = self.heads["&".join(stage)](features)
             auxiliary["logits_" + "&".join(stage)] = logits
             selected += new
         assert logits is not None
@@ -260,18 +261,21 @@ class S2LIF(Method):
         if self.config.schedule != "staged":
             return [Phase()]
         phases = []
-        for stage in self.stages:
-            name = "&".join(stage)
-            parameters = [f"heads.{name}."]
-            terms = [name]
-            for modality in stage:
-                parameters += [f"encoders.{modality}.", f"masks.{modality}."]
-                terms.append(f"sparsity_{modality}")
-                if modality == "video" and self.keyframes is not None:
-                    parameters.append("keyframes.")
-                    terms.append("reconstruction")
-            phases.append(Phase(name=name, parameters=tuple(parameters), terms=tuple(terms), output=f"logits_{name}"))
+        for name in map("&".join, self.stages):
+            parameters, terms = self._of_stage(name)
+            phases.append(Phase(name=name, parameters=parameters, terms=terms, output=f"logits_{name}"))
         return phases
+
+    def _of_stage(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Prefixes of the parameters, and names of the loss terms, that belong to one stage."""
+        parameters, terms = [f"heads.{name}."], [name]
+        for modality in name.split("&"):
+            parameters += [f"encoders.{modality}.", f"masks.{modality}."]
+            terms.append(f"sparsity_{modality}")
+            if modality == "video" and self.keyframes is not None:
+                parameters.append("keyframes.")
+                terms.append("reconstruction")
+        return tuple(parameters), tuple(terms)
 
     def learning_rate_ratios(self) -> Mapping[str, float]:
         """The masks' parameters have a learning rate of their own."""

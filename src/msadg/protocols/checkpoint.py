@@ -100,6 +100,7 @@ def save_state(
     module: nn.Module,
     optimizer: torch.optim.Optimizer | None,
     random_state: Tensor | None,
+    mean: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write the training state into a run folder.
 
@@ -109,6 +110,7 @@ def save_state(
         module: its weights are saved.
         optimizer: its state is saved; None between phases.
         random_state: torch's, in the middle of an epoch; None at its end, where the next seed is derived by name.
+        mean: of the weights, where they are averaged.
     """
     tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
     if optimizer is not None:
@@ -116,6 +118,7 @@ def save_state(
             tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
     if random_state is not None:
         tensors["random_state"] = random_state
+    tensors |= {f"mean.{name}": value for name, value in (mean or {}).items()}
     save_tensors(folder / STATE_FILE, tensors, asdict(state))
 
 
@@ -128,6 +131,8 @@ class SavedState:
     slots: dict[int, dict[str, Tensor]]
     """Of the optimiser, by index of the parameter."""
     random_state: Tensor | None
+    mean: dict[str, Tensor]
+    """Of the weights; empty where they are not averaged."""
 
 
 def load_state(folder: Path) -> SavedState | None:
@@ -139,13 +144,16 @@ def load_state(folder: Path) -> SavedState | None:
     if not (folder / STATE_FILE).exists():
         return None
     tensors, meta = load_tensors(folder / STATE_FILE)
-    weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    weights, mean = (
+        {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+        for prefix in ("model.", "mean.")
+    )
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, slot = name.split(".", 2)
             slots.setdefault(int(index), {})[slot] = tensor
-    return SavedState(TrainingState(**meta), weights, slots, tensors.get("random_state"))
+    return SavedState(TrainingState(**meta), weights, slots, tensors.get("random_state"), mean)
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, slots: Mapping[int, Mapping[str, Tensor]]) -> None:

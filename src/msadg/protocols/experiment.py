@@ -30,7 +30,7 @@ FILE_OPTIONS = ("file", "files", "model", "weights")
 KNOWN_MODELS = ("minilm", *ALIASES)
 """Names of models that no folder of the same name stands for."""
 
-UNRECORDED = ("device", "checkpoint_steps")
+UNRECORDED = ("device", "devices", "strategy", "checkpoint_steps")
 """Training settings that do not decide what a run learns."""
 
 
@@ -83,6 +83,8 @@ class Experiment:
     def training_identity(self) -> dict[str, Any]:
         """Everything that decides the weights: no target domain among it, save for ``oracle``."""
         training = {k: v for k, v in dataclasses.asdict(self.training).items() if k not in UNRECORDED}
+        if training["averaging"] == "none":
+            del training["averaging"], training["averaging_decay"]
         if not training["modality_dropout"]:
             del training["modality_dropout"]  # runs from before there was any keep their keys
         if self.task == "classification":
@@ -139,6 +141,8 @@ def _from_root(extractor: str) -> str:
     name, colon, options = extractor.partition(":")
     if not colon:
         return str(Path(name).resolve()) if name not in KNOWN_MODELS and Path(name).is_dir() else name
+    if "/" in name and Path(name).is_dir():  # a text encoder of which a layer is read
+        name = str(Path(name).resolve())
     pairs = [option.partition("=") for option in options.split(",")]
     return f"{name}:" + ",".join(
         f"{key}={Path(value.strip()).resolve()}"

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from msadg.errors import RunError, UnknownNameError, UsageError
 from msadg.extraction.engines.engine import num_cores
+from msadg.protocols.gpu_places import Places, places_for_workers, take_place
 
 T = TypeVar("T")
 
@@ -47,7 +52,8 @@ def make_grid_engine(
         name: one of GRID_ENGINES.
         num_jobs: runs at the same time; None is one for each core, of this machine or of the cluster.
         address: of the Ray cluster to join, ``auto`` or ``ray://host:10001``; None starts one on this machine.
-        gpus_per_run: share of a GPU that Ray gives each run (.25: four runs on each); None leaves GPUs alone.
+        gpus_per_run: share of a GPU that Ray gives each run (.25: four runs on each); None leaves GPUs alone. The
+            local engine's processes see so many whole ones each, in turn; None is 1.
 
     Raises:
         UnknownNameError: no such engine.
@@ -58,9 +64,14 @@ def make_grid_engine(
     if num_jobs is not None and num_jobs < 1:
         raise UsageError(f"{num_jobs} runs at a time finish none; take 1 or more, or leave it out for one a core")
     if name == "local":
-        if address is not None or gpus_per_run is not None:
-            raise UsageError("an address and a share of a GPU are for a Ray cluster; take the engine 'ray' for them")
-        return LocalProcesses(num_jobs)
+        if address is not None:
+            raise UsageError("an address is for a Ray cluster; take the engine 'ray' for it")
+        if gpus_per_run is not None and (gpus_per_run < 1 or gpus_per_run != int(gpus_per_run)):
+            raise UsageError(
+                f"{gpus_per_run} of a GPU is a share that Ray gives; here a process sees 1 or more whole ones, and "
+                "more processes than GPUs (--jobs) share them: take a whole number, or the engine 'ray'"
+            )
+        return LocalProcesses(num_jobs, int(gpus_per_run or 1))
     if gpus_per_run is not None and not gpus_per_run > 0:
         raise UsageError(f"{gpus_per_run} of a GPU is none; take more than 0, or leave it out")
     if importlib.util.find_spec("ray") is None:
@@ -69,16 +80,23 @@ def make_grid_engine(
 
 
 class LocalProcesses:
-    """Processes of this machine; a single one is this process itself."""
+    """Processes of this machine; a single one is this process itself, and sees every GPU.
 
-    def __init__(self, num_jobs: int | None = None) -> None:
+    Args:
+        num_jobs: how many; None is one for each core.
+        gpus_per_run: that each of several processes sees, in turn.
+    """
+
+    def __init__(self, num_jobs: int | None = None, gpus_per_run: int = 1) -> None:
         self.num_jobs = num_jobs
+        self.gpus_per_run = gpus_per_run
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[tuple[int, T | RunError]]:
         """See ``GridEngine``; here it is not known whose worker died, and the others end with it.
 
         Raises:
             RunError: a worker died.
+            UsageError: a run is to have more GPUs than there are.
         """
         from concurrent.futures.process import BrokenProcessPool
 
@@ -88,11 +106,13 @@ class LocalProcesses:
         if workers == 1:
             yield from ((position, task()) for position, task in enumerate(tasks))
             return
+        places = places_for_workers(self.gpus_per_run)
         # loky restarts a worker that has grown; memory-mapped features look like growth, and nothing is lost.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
         try:
             with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
-                yield from pool(delayed(_numbered)(position, task) for position, task in enumerate(tasks))
+                work = delayed(_worked)
+                yield from pool(work(position, task, os.getpid(), places) for position, task in enumerate(tasks))
         except BrokenProcessPool as error:
             raise RunError(
                 f"one of {workers} processes died, most likely for lack of memory; what was recorded stays, and the "
@@ -100,8 +120,26 @@ class LocalProcesses:
             ) from error
 
 
-def _numbered(position: int, task: Callable[[], T]) -> tuple[int, T]:
+def _worked(position: int, task: Callable[[], T], parent: int, places: Places | None) -> tuple[int, T]:
+    _end_with(parent)
+    if places is not None:
+        take_place(places)
     return position, task()
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """End this worker once the process that started it is gone, which may not have had the time to say so.
+
+    It would hold the run that it works on, and the next start of the grid would meet another process there.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Thread(target=watch, daemon=True).start()
 
 
 class RayCluster:

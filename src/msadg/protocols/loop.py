@@ -6,9 +6,11 @@ state to weights that are identical to the bit on a CPU with the same number of 
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from msadg.batches.sampling import balanced_batches, length_grouped_batches, seq
 from msadg.errors import RunError
 from msadg.methods.method import ClosedForm, Method, Phase
 from msadg.nn.seeds import derive_seed
+from msadg.protocols.averaging import RunningMean
 from msadg.protocols.checkpoint import (
     SavedState,
     TrainingState,
@@ -38,9 +41,13 @@ from msadg.protocols.training import (
     learning_rate_factor,
     make_optimizer,
     resolved_device,
+    resolved_num_devices,
     set_learning_rate,
 )
 from msadg.types import Batch
+
+if TYPE_CHECKING:
+    from msadg.protocols.crew import Crew
 
 
 class Trainer:
@@ -55,6 +62,8 @@ class Trainer:
         folder: where the state is saved; a state found there is gone on from. None saves nothing.
         observers: told of every step and epoch.
         fixed_epochs: train each phase for exactly this many epochs and keep the last, whatever its score.
+        crew: this process is one of several that train the run together; None where it is one device's alone, or has
+            yet to start them, as ``training.devices`` says.
     """
 
     def __init__(
@@ -68,6 +77,7 @@ class Trainer:
         folder: Path | None = None,
         observers: Sequence[Observer] = (),
         fixed_epochs: Sequence[int] | None = None,
+        crew: Crew | None = None,
     ) -> None:
         from lightning_fabric import Fabric
 
@@ -79,11 +89,18 @@ class Trainer:
         self.folder = folder
         self.observers = observers
         self.fixed_epochs = fixed_epochs
-        self.fabric = Fabric(accelerator=resolved_device(config.device), devices=1, precision=config.precision)
+        self.crew = crew
+        self.num_devices = resolved_num_devices(config)
+        self.fabric: Fabric = (
+            Fabric(accelerator=resolved_device(config.device), devices=1, precision=config.precision)
+            if crew is None
+            else crew.channel  # type: ignore[assignment]
+        )
         self.device = str(self.fabric.device)
         self._started, self._seconds_before = time.monotonic(), 0.0
         self.state = TrainingState()
         self._best: dict[str, Tensor] = {}
+        self._mean: RunningMean | None = None
         self._trainable = {name for name, parameter in method.named_parameters() if parameter.requires_grad}
 
     def run(self) -> TrainingState:
@@ -93,8 +110,12 @@ class Trainer:
             RunError: a loss that is not finite, or a saved state that is damaged or of other settings.
         """
         saved = load_state(self.folder) if self.folder else None
+        if self.crew is None and self.num_devices > 1 and not (saved and saved.state.finished):
+            return self._run_on_several()
         if saved:
             self._go_on_from(saved)
+        if self.crew:
+            self.fabric.barrier()  # all have read the state before the first writes another
         self.method.to(self.device)
         if self.state.finished:
             return self.state
@@ -110,6 +131,22 @@ class Trainer:
         for observer in self.observers:
             observer.on_end(self.state.history)
         return self.state
+
+    def _run_on_several(self) -> TrainingState:
+        from msadg.protocols.several_devices import train_on_several
+
+        with tempfile.TemporaryDirectory(prefix="msadg-") as temporary:
+            folder = self.folder or Path(temporary)
+            train_on_several(self, self.num_devices, folder)
+            saved = load_state(folder)
+        assert saved is not None
+        self._go_on_from(saved)
+        return self.state
+
+    @property
+    def _writes(self) -> bool:
+        """Whether the folder is this process's to write."""
+        return self.folder is not None and (self.crew is None or self.crew.is_first)
 
     def _go_on_from(self, saved: SavedState) -> None:
         self.state = saved.state
@@ -127,6 +164,10 @@ class Trainer:
             restore_optimizer(optimizer, saved.slots)
         wrapped = self.fabric.setup_optimizers(optimizer)
         random_state = saved.random_state if saved else None
+        if self.config.averaging == "ema":
+            self._mean = RunningMean(self.method, self.config.averaging_decay)
+            if saved and saved.mean:
+                self._mean.load_state_dict(saved.mean)
         while self.state.epoch < self._num_epochs() and not self._is_out_of_patience():
             self._train_epoch(phase, wrapped, random_state)  # type: ignore[arg-type]
             random_state = None
@@ -172,8 +213,12 @@ class Trainer:
         self, phase: Phase, optimizer: torch.optim.Optimizer, indices: Int[np.ndarray, " clip"], progress: float
     ) -> None:
         batch = self._training_batch(phase, indices).to(self.device)
+        if self.crew:  # each process drops other features; by name, so that the state of one stands for all
+            state = self.state
+            torch.manual_seed(derive_seed(self.seed, "steps", phase.name, state.epoch, state.step, self.crew.rank))
         with self.fabric.autocast():
-            terms = self.method.loss(self.method(batch), batch)
+            prediction = self.method(batch) if self.crew is None else self.crew.predict(self.method, batch)
+            terms = self.method.loss(prediction, batch)
         if phase.terms is not None:
             terms = {name: term for name, term in terms.items() if name in phase.terms}
         # A term that joins later is logged from the beginning, so that its curve is whole.
@@ -181,12 +226,16 @@ class Trainer:
         self._check_finite(phase, terms)
         optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(total)
+        if self.crew:
+            self.crew.average_gradients(self.method.parameters())
         if self.config.clip_value is not None:
             torch.nn.utils.clip_grad_value_(self.method.parameters(), self.config.clip_value)
         if self.config.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.config.clip_norm)
         optimizer.step()
         self.method.after_step()
+        if self._mean:
+            self._mean.update(self.method)
         if self.method.starts_optimizer_afresh():
             optimizer.state.clear()
         for name, term in terms.items():
@@ -211,14 +260,9 @@ class Trainer:
 
     def _close_epoch(self, phase: Phase) -> None:
         state = self.state
-        dev = {
-            clips.domain: selection_score(
-                predict_logits(self.method, clips, device=self.device)[phase.output],
-                clips,
-                self.config.selection_metric,
-            )
-            for clips in self.dev_sets
-        }
+        if self.crew:
+            self.crew.agree(self.method)
+        dev = self._dev_scores(phase) if self.crew is None else self.crew.from_first(lambda: self._dev_scores(phase))
         score = sum(dev.values()) / len(dev) if dev else float(state.epoch)
         keeps_last = self.fixed_epochs is not None or not dev
         is_candidate = phase.is_candidate((state.epoch + 1) / self.config.epochs)
@@ -228,7 +272,7 @@ class Trainer:
             epoch=state.epoch,
             index=len(state.history),
             losses={name: total / state.clips for name, total in state.losses.items()},
-            measurements=self.method.measurements(),
+            measurements=self._scored.measurements(),
             dev=dev,
             score=score,
             is_best=is_best,
@@ -240,12 +284,27 @@ class Trainer:
         )
         if is_best:
             state.best_score, state.best_epoch = score, state.epoch
-            self._best = {name: value.detach().clone() for name, value in self.method.state_dict().items()}
-            if self.folder:
+            self._best = {name: value.detach().clone() for name, value in self._scored.state_dict().items()}
+            if self._writes:
                 save_tensors(self._best_path(), self._best, {"epoch": state.epoch, "phase": state.phase})
         state.epoch, state.step, state.losses, state.clips = state.epoch + 1, 0, {}, 0
         for observer in self.observers:
             observer.on_epoch(report)
+
+    def _dev_scores(self, phase: Phase) -> dict[str, float]:
+        return {
+            clips.domain: selection_score(
+                predict_logits(self._scored, clips, device=self.device)[phase.output],
+                clips,
+                self.config.selection_metric,
+            )
+            for clips in self.dev_sets
+        }
+
+    @property
+    def _scored(self) -> Method:
+        """The method with the weights that are selected: the mean of those so far, or the latest."""
+        return self._mean.method if self._mean else self.method
 
     def _keep_best(self) -> None:
         state = self.state
@@ -253,7 +312,7 @@ class Trainer:
             load_weights(self.method, self._best, where="best epoch")
         state.best_epochs.append(state.best_epoch)
         state.phase, state.epoch, state.best_epoch, state.best_score = state.phase + 1, 0, -1, None
-        self._best = {}
+        self._best, self._mean = {}, None
         self._save(None)
 
     def _best_path(self) -> Path:
@@ -262,9 +321,10 @@ class Trainer:
 
     def _save(self, optimizer: torch.optim.Optimizer | None, random_state: Tensor | None = None) -> None:
         self.state.seconds = self._seconds_before + time.monotonic() - self._started
-        if not self.folder:
+        if self.folder is None or not self._writes:
             return
-        save_state(self.folder, self.state, self.method, optimizer, random_state)
+        mean = self._mean.state_dict() if self._mean else None
+        save_state(self.folder, self.state, self.method, optimizer, random_state, mean)
         # Only now: until the state is replaced, the old one names the older file.
         named = self._best_path() if self.state.best_epoch >= 0 else None
         for path in self.folder.glob("best-*.safetensors"):

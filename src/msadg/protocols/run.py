@@ -26,6 +26,7 @@ from msadg.errors import MsadgWarning, RunError
 from msadg.methods import load_method
 from msadg.methods.build import build_method
 from msadg.methods.method import ClosedForm, Method
+from msadg.protocols.before_training import check_encoder, check_lengths, tell_of_missing_classes
 from msadg.protocols.checkpoint import STATE_FILE, TrainingState, load_tensors, load_weights, save_tensors
 from msadg.protocols.domains import domain_name
 from msadg.protocols.experiment import Experiment, experiment_from
@@ -168,7 +169,8 @@ def train_run(
 
     Raises:
         RunError: see ``open_run`` and ``Trainer.run``.
-        UsageError: the method cannot work on these features.
+        UsageError: the method cannot work on these features, or a clip is longer than it can read.
+        StoreError: token ids that were not made for the encoder that is to be trained on them.
         CorpusError: a regression on a source without polarity, or sources whose classes are not the same.
     """
     # What can be wrong with the settings is found out before the folder is taken.
@@ -176,6 +178,10 @@ def train_run(
     train_sets = source_clips(experiment, load_method(experiment.method.name).fitted_on)
     if experiment.task == "regression":
         check_polarity(experiment.data, experiment.domains.source_domains)
+    if experiment.task == "classification" and load_method(experiment.method.name).fitted_on == "train":
+        tell_of_missing_classes(train_sets)
+    check_encoder(experiment)
+    check_lengths(experiment)
     method = new_method(experiment, train_sets[0].feature_dims, train_sets[0].label_set)
     with only_one(folder):
         open_run(folder, experiment, resume=resume)

@@ -18,6 +18,7 @@ from msadg.settings import require
 Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll", "mae", "corr"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32-true", "bf16-mixed"]
+Strategy = Literal["auto", "ddp"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,12 @@ class TrainingConfig:
     """Of the arithmetic; on a processor without AMX, bf16 is slower than 32 bits."""
     device: Device = "auto"
     """``auto`` (a CUDA device where there is one), ``cpu`` or ``cuda``."""
+    devices: int | Literal["auto"] = 1
+    """So many GPUs (``auto``: all) train the run together: each predicts its share of every batch, and the loss is of
+    the whole batch as on one. On a CPU so many processes do; ``auto`` is one."""
+    strategy: Strategy = "auto"
+    """How several devices work together, by its name in Lightning Fabric. There is one way: ``ddp``, the whole model
+    on each."""
     class_prior: Literal["source", "uniform"] = "source"
     """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones (the sources'
     shares are added to the logits in training only). Reads source labels alone; the constant classifier ignores it."""
@@ -59,6 +66,10 @@ class TrainingConfig:
     """Batches with equally many clips of each source domain. An epoch lasts until the largest domain has come once;
     the clips of the others are repeated meanwhile, all of them before any comes again. Methods that compare domains
     (``coral``, ``groupdro``, ``vrex``, ``irm``) are meant for it: without, a batch may lack a domain."""
+    averaging: Literal["none", "ema"] = "none"
+    """Which weights are scored, selected and kept: the latest, or their exponential mean over the steps (``ema``)."""
+    averaging_decay: float = 0.999
+    """Of the exponential mean, in [0, 1): it looks back about 1 / (1 - decay) steps, over fewer in the first ones."""
     modality_dropout: float = 0.0
     """Probability that a training clip loses one of the modalities that the method reads, so that it learns to go
     without; a clip's last is never lost. A method that is not trained by gradient ignores it."""
@@ -74,12 +85,18 @@ class TrainingConfig:
         Raises:
             SettingsError: a value outside its range.
         """
-        for name in ("learning_rate", "batch_size", "epochs", "threads"):
+        for name in ("learning_rate", "batch_size", "epochs", "threads", "devices"):
+            if getattr(self, name) == "auto":
+                continue
             if getattr(self, name) <= 0:
                 raise SettingsError(f"training.{name} = {getattr(self, name)}; expected more than 0")
         for name in ("warmup_epochs", "weight_decay"):
             if getattr(self, name) < 0:
                 raise SettingsError(f"training.{name} = {getattr(self, name)}; expected 0 or more")
+        if not 0 <= self.averaging_decay < 1:
+            raise SettingsError(
+                f"training.averaging_decay = {self.averaging_decay}; expected 0 or more and less than 1, such as 0.999"
+            )
         require("training.modality_dropout", self.modality_dropout, at_least=0, at_most=1)
         for name in ("clip_norm", "clip_value", "patience", "checkpoint_steps"):
             value = getattr(self, name)
@@ -97,6 +114,23 @@ def resolved_device(device: Device) -> Literal["cpu", "cuda"]:
     if device == "cuda" and not has_cuda:
         raise UsageError("training.device = cuda, but torch sees no CUDA device here; use cpu, or auto")
     return "cuda" if has_cuda and device != "cpu" else "cpu"
+
+
+def resolved_num_devices(config: TrainingConfig) -> int:
+    """How many devices train a run on this machine.
+
+    Raises:
+        UsageError: more were asked for than there are.
+    """
+    is_cuda = resolved_device(config.device) == "cuda"
+    if config.devices == "auto":
+        return torch.cuda.device_count() if is_cuda else 1
+    if is_cuda and config.devices > torch.cuda.device_count():
+        raise UsageError(
+            f"training.devices = {config.devices}, but torch sees {torch.cuda.device_count()} CUDA devices here; take "
+            "fewer, or auto (in a grid of several processes each sees one: --gpus-per-run gives it more)"
+        )
+    return config.devices
 
 
 @contextmanager

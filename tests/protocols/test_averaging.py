@@ -1,0 +1,83 @@
+"""The mean of the weights: its formula, and that it is what is scored, kept and gone on with."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from msadg.errors import SettingsError
+from msadg.protocols.averaging import RunningMean
+from msadg.protocols.observer import Observer
+from msadg.protocols.run import train_run
+from msadg.protocols.training import TrainingConfig
+from tests.methods.helpers import tiny_method
+from tests.protocols.helpers import toy_experiment
+from tests.protocols.test_loop import trainer_of
+
+
+def test_the_mean_follows_its_formula():
+    method = tiny_method("erm")
+    mean = RunningMean(method, decay=0.3)
+    seen, expected = [], None
+    for step in range(6):
+        with torch.no_grad():
+            method.head.bias.copy_(torch.tensor([float(step), -step, step**2]))
+        seen.append(method.head.bias.clone())
+        mean.update(method)
+        beta = min(0.3, (1 + step) / (10 + step))
+        expected = seen[0] if expected is None else beta * expected + (1 - beta) * seen[-1]
+        assert_close(mean.method.head.bias.detach(), expected)
+    assert_close(method.head.bias.detach(), seen[-1])  # the weights themselves are left alone
+
+
+def test_a_decay_of_0_is_the_latest_weights():
+    method = tiny_method("erm")
+    mean = RunningMean(method, decay=0.0)
+    for value in (1.0, 2.0):
+        with torch.no_grad():
+            method.head.bias.fill_(value)
+        mean.update(method)
+    assert_close(mean.method.head.bias.detach(), torch.full((3,), 2.0))
+
+
+def test_the_mean_is_what_is_kept(tmp_path):
+    class Remember(Observer):
+        kept = None
+
+        def on_epoch(self, report):
+            if report.is_best:
+                self.kept = {n: v.clone() for n, v in trainer._mean.method.state_dict().items()}
+                self.latest = {n: v.clone() for n, v in trainer.method.state_dict().items()}
+
+    remember = Remember()
+    trainer = trainer_of(toy_experiment(tmp_path, training={"averaging": "ema"}), observers=[remember])
+    trainer.run()
+    final = trainer.method.state_dict()
+    assert all(torch.equal(value, remember.kept[name]) for name, value in final.items())
+    assert any(not torch.equal(value, remember.latest[name]) for name, value in final.items())
+
+
+def test_stopped_and_gone_on_with_the_weights_are_the_same_bits(tmp_path):
+    class Stop(Observer):
+        def on_step(self, phase, epoch, step, losses):
+            if (epoch, step) == (1, 6):
+                raise KeyboardInterrupt
+
+    experiment = toy_experiment(tmp_path / "data", training={"averaging": "ema", "checkpoint_steps": 5})
+    whole = train_run(experiment, tmp_path / "whole").method.state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        train_run(experiment, tmp_path / "run", observers=[Stop()])
+    resumed = train_run(experiment, tmp_path / "run", resume=True).method.state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_runs_without_it_keep_their_keys(tmp_path):
+    training = toy_experiment(tmp_path).training_identity()["training"]
+    assert not {"averaging", "averaging_decay"} & set(training)
+    training = toy_experiment(tmp_path, training={"averaging": "ema"}).training_identity()["training"]
+    assert training["averaging_decay"] == 0.999
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
+def test_a_decay_that_is_no_share_is_refused(decay: float):
+    with pytest.raises(SettingsError, match="averaging_decay"):
+        TrainingConfig(averaging_decay=decay)

@@ -1,0 +1,77 @@
+"""Workers of a grid share several GPUs evenly; here the GPUs are names alone."""
+
+import os
+import signal
+import time
+from collections import Counter
+from functools import partial
+
+import pytest
+import torch
+
+from msadg.errors import UsageError
+from msadg.protocols import gpu_places
+from msadg.protocols.gpu_places import places_for_workers, visible_gpus
+from msadg.protocols.grid_engines import LocalProcesses
+
+
+@pytest.fixture
+def fresh_workers():
+    """No worker that another test left, and none left to another, as they keep their places."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    yield
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
+def seen(seconds: float) -> tuple[int, str | None]:
+    time.sleep(seconds)
+    return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def with_gpus(monkeypatch, count: int, named: str | None = None) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    if named is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
+
+
+def test_each_worker_keeps_to_gpus_of_its_own(monkeypatch, fresh_workers):
+    with_gpus(monkeypatch, 2, named="5,7")
+    by_worker: dict[int, set[str]] = {}
+    for _ in range(2):  # a grid's second wave has the workers of the first
+        for _, (worker, gpus) in LocalProcesses(2).run([partial(seen, 0.3)] * 6):
+            by_worker.setdefault(worker, set()).add(gpus)
+    assert sorted(map(sorted, by_worker.values())) == [["5"], ["7"]]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
+
+
+def test_the_place_of_a_worker_that_died_is_taken_by_the_next(monkeypatch, fresh_workers):
+    with_gpus(monkeypatch, 2)
+    found = dict(outcome for _, outcome in LocalProcesses(2).run([partial(seen, 0.3)] * 6))
+    from joblib.externals.loky import get_reusable_executor
+
+    for worker in found:
+        os.kill(worker, signal.SIGKILL)
+    get_reusable_executor().shutdown(wait=True)
+    after = dict(outcome for _, outcome in LocalProcesses(2).run([partial(seen, 0.3)] * 6))
+    assert not after.keys() & found.keys()
+    assert Counter(after.values()) == Counter(found.values()) == Counter(["0", "1"])
+
+
+def test_where_there_is_nothing_to_share_out_workers_see_what_there_is(monkeypatch, tmp_path):
+    with_gpus(monkeypatch, 0)
+    assert places_for_workers() is None
+    with pytest.raises(UsageError, match="2 GPUs a run were asked for, and torch sees 0 here"):
+        places_for_workers(2)
+    with_gpus(monkeypatch, 1)
+    assert places_for_workers() is None
+    with_gpus(monkeypatch, 4)
+    assert places_for_workers(4) is None
+    monkeypatch.setattr(gpu_places, "_folder", lambda: tmp_path)
+    assert places_for_workers(2).gpus_of(1) == ["2", "3"]
+    assert visible_gpus() == ["0", "1", "2", "3"]
+    with_gpus(monkeypatch, 2, named="MIG-a, MIG-b,-1,3")  # what follows a wrong name is not seen, and not counted
+    assert visible_gpus() == ["MIG-a", "MIG-b"]
