@@ -9,7 +9,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.testing import assert_close
 
-from msadg.errors import SettingsError
+from msadg.errors import SettingsError, UsageError
 from msadg.methods import METHODS, load_method
 from msadg.methods.build import MethodSpec, build_method
 from msadg.methods.coral import moment_distance
@@ -125,6 +125,24 @@ def test_a_prior_that_is_left_out_is_not_multiplied():
     found = multiplier_gradients(lambda scaled: method.clip_losses(scaled, batch), logits)
     missed = torch.softmax(logits + method.log_prior, dim=1) - torch.eye(3)[batch.sentiment]
     assert_close(found, (missed * logits).sum(dim=1))
+
+
+def test_the_shares_of_each_source_are_kept_out_of_its_own_clips_alone():
+    batch = replace(tiny_batch(), domain=torch.tensor([0, 1, 1, 0]))
+    method = tiny_method("erm").eval()
+    method.leave_out_prior(torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 0, 1, 1]))
+    shares = torch.tensor([[3.0, 1.0, 0.5], [0.5, 0.5, 2.0]]) / torch.tensor([[4.5], [3.0]])
+    logits = method(batch).logits
+    expected = torch.nn.functional.cross_entropy(logits + shares.log()[batch.domain], batch.sentiment)
+    assert_close(method.task_loss(logits, batch), expected)
+    assert_close(method.clip_losses(logits, batch).mean(), expected)
+
+
+def test_linear_knows_no_shares_by_domain():
+    method = tiny_method("linear")
+    method.leave_out_prior(torch.tensor([0, 1]), torch.tensor([0, 1]))
+    with pytest.raises(UsageError, match=r"use training.class_prior = 'uniform' instead"):
+        method.fit(torch.zeros(2, method.weight.shape[1]), torch.tensor([0, 1]), lambda: 0.0)
 
 
 def test_a_domain_without_a_second_half_is_left_out_of_irm_s_penalty():

@@ -65,6 +65,11 @@ class Linear(ClosedForm):
     ) -> None:
         if not self.task.is_regression and len(set(labels.tolist())) < 2:
             raise UsageError("linear needs at least two classes among the sources' training clips; they have one")
+        if self.log_prior.ndim > 1:
+            raise UsageError(
+                "linear has one bias for the clips of all sources, which knows no shares by domain; use "
+                "training.class_prior = 'uniform' instead of 'uniform_by_domain'"
+            )
         best: tuple[float, Tensor, Tensor] | None = None
         # Standardised for the solver's sake and the penalty's; folded back into the weights below.
         mean, scale = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)

@@ -79,7 +79,8 @@ class Method(nn.Module, ABC):
     """By modality: a module (values, valid) -> representation. ``Masked`` puts its masks behind them."""
 
     log_prior: Tensor
-    """Logarithm of the class shares that are kept out of the logits; zeros leave them in."""
+    """Logarithm of the class shares that are kept out of the logits, one row for all clips or one for each source
+    domain; zeros leave them in."""
 
     def __init__(self, task: Task = CLASSIFICATION) -> None:
         super().__init__()
@@ -108,7 +109,7 @@ class Method(nn.Module, ABC):
     def clip_losses(self, logits: Float[Tensor, "batch output"], batch: Batch) -> Float[Tensor, " batch"]:
         """What each clip's answer costs, by the task; their mean is ``task_loss``."""
         if not self.task.is_regression:
-            return F.cross_entropy(logits + self.log_prior, batch.sentiment, reduction="none")
+            return F.cross_entropy(logits + self.prior_of(batch), batch.sentiment, reduction="none")
         error = logits[:, 0] - batch.polarity  # which mixed precision does not round to the 16 bits of the logits
         return error.abs() if self.task.regression_loss == "l1" else error.square()
 
@@ -122,14 +123,27 @@ class Method(nn.Module, ABC):
         What the class shares explain is then left out of the logits themselves, which answer as under equal shares
         (balanced softmax: Ren et al., NeurIPS 2020; logit adjustment: Menon et al., ICLR 2021).
         """
-        return F.cross_entropy(logits + self.log_prior, batch.sentiment)
+        return F.cross_entropy(logits + self.prior_of(batch), batch.sentiment)
 
-    def leave_out_prior(self, sentiment: Int[Tensor, " clip"]) -> None:
-        """Keep the class shares of these clips out of the logits; a class without a clip counts as half a clip."""
-        counts = torch.bincount(sentiment, minlength=self.task.num_classes).clamp_min(0.5)
+    def prior_of(self, batch: Batch) -> Float[Tensor, "*batch sentiment"]:
+        """What is added to the logits in training: ``log_prior``, or the row of each clip's domain."""
+        return self.log_prior if self.log_prior.ndim == 1 else self.log_prior[batch.domain]
+
+    def leave_out_prior(self, sentiment: Int[Tensor, " clip"], domain: Int[Tensor, " clip"] | None = None) -> None:
+        """Keep the class shares of these clips out of the logits; a class without a clip counts as half a clip.
+
+        Args:
+            sentiment: classes of the sources' training clips.
+            domain: index of each one's source domain, to keep out the shares of its own; None takes those of all.
+        """
+        num_classes = self.task.num_classes
+        rows = torch.zeros_like(sentiment) if domain is None else domain
+        counts = torch.bincount(rows * num_classes + sentiment, minlength=(int(rows.max()) + 1) * num_classes)
+        shares = F.normalize(counts.reshape(-1, num_classes).clamp_min(0.5), p=1.0, dim=1)
+        log_prior = torch.log(shares[0] if domain is None else shares)
         for module in self.modules():
             if isinstance(module, Method):
-                module.log_prior.copy_(torch.log(counts / counts.sum()))
+                module.log_prior = log_prior.to(module.log_prior)
 
     @classmethod
     def longest(cls, config: Any, modality: str) -> int | None:  # noqa: ARG003

@@ -96,5 +96,7 @@ class S2LIFPlus(S2LIF):
 def known_square_error(predicted: Float[Tensor, " batch"], polarity: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
     """Mean squared error over the clips whose polarity is known (not NaN); 0 where none is."""
     is_known = ~polarity.isnan()
-    error = torch.where(is_known, predicted.to(torch.promote_types(predicted.dtype, torch.float32)) - polarity.nan_to_num(), 0.0)
+    error = torch.where(
+        is_known, predicted.to(torch.promote_types(predicted.dtype, torch.float32)) - polarity.nan_to_num(), 0.0
+    )
     return error.square().sum() / is_known.sum().clamp_min(1)

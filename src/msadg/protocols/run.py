@@ -238,8 +238,10 @@ def _fit(
 
 def _look_at(method: Method, train_clips: ClipSet, experiment: Experiment) -> None:
     """Give a method what it needs to know of the clips that it will learn from before it does."""
-    if experiment.training.class_prior == "uniform":
-        method.leave_out_prior(torch.from_numpy(train_clips.sentiment))
+    if experiment.training.class_prior != "source":
+        by_domain = experiment.training.class_prior == "uniform_by_domain"
+        domain = torch.from_numpy(train_clips.domain_indices) if by_domain else None
+        method.leave_out_prior(torch.from_numpy(train_clips.sentiment), domain)
     for modality in method.modalities:
         # An encoder's hidden states and simulated features have one scale already.
         if is_clipwise(experiment.data, modality):

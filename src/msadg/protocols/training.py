@@ -59,9 +59,10 @@ class TrainingConfig:
     strategy: Strategy = "auto"
     """How several devices work together, by its name in Lightning Fabric. There is one way: ``ddp``, the whole model
     on each."""
-    class_prior: Literal["source", "uniform"] = "source"
-    """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones (the sources'
-    shares are added to the logits in training only). Reads source labels alone; the constant classifier ignores it."""
+    class_prior: Literal["source", "uniform", "uniform_by_domain"] = "source"
+    """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones, for which the
+    shares are added to the logits in training only: those of all sources together (``uniform``), or of each clip's own
+    (``uniform_by_domain``; not for ``linear``). Reads source labels alone; the constant classifier ignores it."""
     balanced_domains: bool = False
     """Batches with equally many clips of each source domain. An epoch lasts until the largest domain has come once;
     the clips of the others are repeated meanwhile, all of them before any comes again. Methods that compare domains
