@@ -83,8 +83,8 @@ class KilledWorker(Observer):
 
 @pytest.mark.slow
 def test_a_run_whose_process_died_goes_on_to_the_same_bits(tmp_path):
-    """Dropout too: each process draws its own, by the step's name."""
-    _, two = pair(tmp_path / "data", "erm", checkpoint_steps=2)
+    """Dropout too: each process draws its own, by the step's name. So does the mean of the weights."""
+    _, two = pair(tmp_path / "data", "erm", checkpoint_steps=2, averaging="ema")
     two = dataclasses.replace(two, method=dataclasses.replace(two.method, settings=NARROW | {"dropout": 0.3}))
     whole = train_run(two, tmp_path / "whole")
     with pytest.raises(RunError, match=r"one of the 2 processes of a run died: .*SIGKILL.*--resume"):
