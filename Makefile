@@ -8,13 +8,14 @@ READY := $(VENV)/ready
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench docs clean
 
 help:
 	@echo "make demo   install, then train and score on the embedded corpus (no data, no GPU)"
 	@echo "make test   install, then run the tests that need neither data nor GPU (they skip, saying why)"
 	@echo "make check  format, lint, types"
 	@echo "make bench  speed and memory, as ratios"
+	@echo "make docs   the documentation site, into site/ (installs the extra docs; a warning or a dead link is an error)"
 
 setup: $(READY)
 
@@ -37,5 +38,13 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+docs: $(VENV)/docs-ready
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -j auto -c docs/site docs site
+	$(BIN)/python docs/site/check_links.py site
+
+$(VENV)/docs-ready: $(READY)
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[docs]"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) site docs/generated demo .pytest_cache .mypy_cache .ruff_cache
