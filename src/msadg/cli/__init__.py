@@ -11,7 +11,20 @@ from collections.abc import Sequence
 
 from msadg.errors import MsadgError, MsadgWarning
 
-VERBS = ("demo", "data", "extract", "inspect", "train", "evaluate", "benchmark", "tune", "report", "stress", "predict")
+VERBS = (
+    "demo",
+    "data",
+    "extract",
+    "inspect",
+    "train",
+    "evaluate",
+    "benchmark",
+    "tune",
+    "report",
+    "stress",
+    "analyse",
+    "predict",
+)
 """In the order in which one meets them; each is a module of this package."""
 
 DESCRIPTION = """\
@@ -25,6 +38,7 @@ Domain-generalised multimodal sentiment analysis: train on some corpora, score o
   msadg tune --settings all -o tuned          settings by random search: equal budgets, sources alone decide
   msadg report results                        its tables
   msadg stress runs/first                     how far predictions move when frames are dropped, noised ...
+  msadg analyse runs/first                    which features it selects, and what they depend on
   msadg predict runs/first --video clip.mp4   what a run says of your own clip, and why"""
 
 

@@ -1,0 +1,113 @@
+"""`msadg analyse`: what trained runs learned: which features they select, how dependent, how sparse, tied to what.
+
+Name run folders, or the results folder of a benchmark, whose rows, settings and seeds are then all read. Each
+measurement becomes a table (CSV and Parquet) and a figure (PNG and SVG); `analysis.md` holds every figure with a
+caption that says what was measured, on which clips and at which level, and whether it supports the claim that learned
+features are sparse, independent across modalities and tied to the label. Statistics read the sources' dev clips.
+
+  msadg analyse runs/first                           one run
+  msadg analyse results -o analysis                  all rows of a benchmark
+  msadg analyse results --rows s2lif "mult + mask"   two of them
+
+How to read it:
+  Overlap between domains needs runs of one row and seed on different sources (msadg benchmark --settings all).
+  Bands over seeds need several seeds. Selected features are held against rejected ones and against chance: with
+  thousands of clips a test calls nearly every pair dependent, so look at the sizes (|r|, eta squared) first.
+  What cannot be measured (no mask, no video, a store that is gone) is said, and the rest is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msadg.analysis.all_measurements import MEASURED_BY
+from msadg.errors import MsadgError, RunError, UsageError
+
+if TYPE_CHECKING:
+    from msadg.analysis.measurement import Measurement
+    from msadg.protocols.run import TrainedRun
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN", help="folders that `msadg train` or `msadg benchmark` wrote"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="default: RUN/analysis; of several, ./analysis"
+    )
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="of a benchmark's folder (default: all)")
+    parser.add_argument("--stores", type=Path, help="folder of the stored features, if it moved")
+    parser.add_argument("--data-root", type=Path, help="folder of the corpora, if it moved")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, write, print."""
+    from msadg.report.analysis_page import to_markdown
+    from msadg.report.measurement_files import write_measurement
+    from msadg.store.atomic import write_text
+
+    runs = _loaded(arguments)
+    folder = arguments.output or (arguments.runs[0] / "analysis" if len(arguments.runs) == 1 else Path("analysis"))
+    print(f"{len(runs)} run{'' if len(runs) == 1 else 's'} read", file=sys.stderr)
+    made: list[Measurement] = []
+    failed: list[str] = []
+    for measurement in _measured(runs, failed):
+        for warning in measurement.warnings:
+            print(f"warning: {measurement.name}: {warning}", file=sys.stderr)
+        write_measurement(measurement, folder)
+        made.append(measurement)
+    if not made:
+        raise RunError("nothing could be measured on these runs; the messages above say why")
+    write_text(folder / "analysis.md", to_markdown(made, failed))
+    for measurement in made:
+        print(f"{measurement.title}: {measurement.caption}\n")
+    print(f"analysis: {folder}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _loaded(arguments: argparse.Namespace) -> list[TrainedRun]:
+    from msadg.protocols.grid import is_grid, load_grid
+    from msadg.protocols.run import load_run
+
+    grids = [folder for folder in arguments.runs if is_grid(folder)]
+    if arguments.rows and not grids:
+        raise UsageError("--rows chooses among the runs of a benchmark's folder, and none was named; leave it out")
+    moved = {"stores": arguments.stores, "data_root": arguments.data_root}
+    found: list[TrainedRun] = []
+    for folder in arguments.runs:
+        found += load_grid(folder, arguments.rows or (), **moved) if folder in grids else [load_run(folder, **moved)]
+    if not found:
+        raise UsageError(f"{', '.join(map(str, arguments.runs))}: no run has finished there yet")
+    return found
+
+
+def _measured(runs: Sequence[TrainedRun], failed: list[str]) -> Iterator[Measurement]:
+    """Every measurement that can be made, one after the other; why another could not is told and noted."""
+    from msadg.cli.options import progress_bar
+
+    with progress_bar() as progress:
+        task = progress.add_task("measure", total=len(MEASURED_BY), note="")
+        for path in MEASURED_BY:
+            progress.update(task, note=path.rpartition(".")[2].replace(":", " "))
+            try:
+                measurement = _found(path)(runs)
+            except MsadgError as error:
+                failed.append(f"{path.rpartition('.')[2].partition(':')[0]}: {error}")
+                print(f"msadg analyse: {failed[-1]}", file=sys.stderr)
+                measurement = None
+            progress.advance(task)
+            if measurement is not None:
+                yield measurement
+
+
+def _found(path: str) -> Callable[[Sequence[TrainedRun]], Measurement | None]:
+    import importlib
+
+    module, _, name = path.partition(":")
+    function: Callable[[Sequence[TrainedRun]], Measurement | None] = getattr(importlib.import_module(module), name)
+    return function
