@@ -7,14 +7,12 @@ macro-F1 averages over all of them even where a test set lacks one, so a number 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from msadg.corpora.label_sets import told
 from msadg.errors import RunError
+from msadg.metrics.calibration import calibration_error
 from msadg.types import SENTIMENT, LabelSet
-
-NUM_BINS = 15
-"""Bins of the calibration error."""
 
 
 def classification_metrics(
@@ -63,28 +61,6 @@ def class_metrics(
         "balanced_accuracy": float(np.nanmean(recall)),
         **{f"recall_{name}": float(recall[index]) for index, name in enumerate(label_set.ids)},
     }
-
-
-def calibration_error(
-    confidence: Float[np.ndarray, " clip"], is_right: Bool[np.ndarray, " clip"], num_bins: int = NUM_BINS
-) -> float:
-    """Expected calibration error over bins of equal mass, in [0, 1]; 0 = as often right as it is sure.
-
-    ECE = sum over bins of (clips in bin / clips) |share right - mean confidence|
-
-    The bins are cut at the quantiles of the confidence, and clips of equal confidence share a bin, so that the
-    order of clips does not matter; a bin that this leaves empty counts nothing.
-    Reference: Nixon et al., "Measuring Calibration in Deep Learning", CVPR Workshops 2019 (adaptive bins).
-
-    Example:
-        >>> calibration_error(np.array([0.9, 0.9, 0.9, 0.9]), np.array([True, True, True, False]))
-        0.15000000000000002
-    """
-    edges = np.quantile(confidence, np.arange(1, num_bins) / num_bins)
-    bins = np.searchsorted(edges, confidence, side="left")
-    # |clips in bin / clips (share right - mean confidence)| = |sum over the bin of (right - confidence)| / clips
-    excess = np.bincount(bins, weights=is_right - confidence, minlength=num_bins)
-    return float(np.abs(excess).sum() / len(confidence))
 
 
 def _checked(probabilities: np.ndarray, label_set: LabelSet) -> np.ndarray:

@@ -1,0 +1,117 @@
+"""Reliability, coverage and shift scores of runs on toy domains: each number from elsewhere."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from msadg.analysis import calibration, coverage, shift_errors
+from msadg.analysis.calibration_scored import scored_domains
+from msadg.analysis.shift_errors_features import pooled_features
+from msadg.metrics.classification import classification_metrics
+from msadg.nn.steps import mean_over_valid
+from msadg.protocols.distance import SourceDistance
+from msadg.protocols.evaluate import predict_logits, softmax
+from msadg.protocols.features import load_clips
+from msadg.protocols.run import source_clips
+from tests.analysis.mask_runs import keep, toy_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """An S2LIF that keeps features 0 to 2 of text and every one of video."""
+    found = keep(toy_run(tmp_path_factory.mktemp("trusted")), text=range(3), video=range(8))
+    with torch.no_grad():
+        for head in found.method.heads.values():
+            head.weight.mul_(5)
+    return found
+
+
+@pytest.fixture(scope="module")
+def target(run):
+    clips = load_clips(run.experiment.data, run.experiment.domains.target_domains[0], "test")
+    return clips, softmax(predict_logits(run.method, clips)["logits"])
+
+
+def test_the_reliability_of_each_domain_has_its_calibration_error(run, target):
+    found = calibration.measure([run])
+    clips, probabilities = target
+    part = found.table[found.table["domain"] == "c"]
+    assert part["num_clips"].sum() == 24 and set(part["role"]) == {"target"}
+    assert set(part["ece"]) == {classification_metrics(probabilities, clips.sentiment)["ece"]}
+    weighted = (part["confidence"] * part["num_clips"]).sum() / 24
+    assert weighted == pytest.approx(probabilities.max(axis=1).mean())
+
+
+def test_at_full_coverage_a_run_scores_what_it_scores(run, target):
+    found = coverage.measure([run]).table
+    clips, probabilities = target
+    part = found[(found["domain"] == "c")]
+    whole = part[part["coverage"] == 1.0].set_index("measure")["value"]
+    scores = classification_metrics(probabilities, clips.sentiment)
+    assert whole["accuracy"] == pytest.approx(scores["accuracy"])
+    assert whole["f1_macro"] == pytest.approx(scores["f1_macro"])
+    half = part[(part["coverage"] == 0.5) & (part["measure"] == "accuracy")]
+    surest = np.argsort(-probabilities.max(axis=1))[:12]
+    assert half["num_clips"].item() == 12
+    assert half["value"].item() == pytest.approx((probabilities.argmax(axis=1) == clips.sentiment)[surest].mean())
+
+
+def test_what_was_said_once_is_not_asked_again(run, monkeypatch):
+    first = scored_domains(run)
+    monkeypatch.setattr("msadg.analysis.calibration_scored.predict_logits", None)
+    assert [part.logits is again.logits for part, again in zip(first, scored_domains(run), strict=True)] == [True] * 3
+
+
+def test_the_features_are_split_by_the_mask_and_read_before_it(run):
+    clips = source_clips(run.experiment, "dev")[0]
+    found = pooled_features(run.method, clips, np.array([5, 0, 7]))
+    steps = clips.batch([5, 0, 7]).steps["text"]
+    with torch.no_grad():
+        hidden = mean_over_valid(run.method.encoders["text"](steps.values, steps.valid), steps.valid).double().numpy()
+    np.testing.assert_allclose(found["selected", "text"], hidden[:, :3], atol=1e-6)
+    np.testing.assert_allclose(found["rejected", "text"], hidden[:, 3:], atol=1e-6)
+    np.testing.assert_allclose(found["input", "text"], mean_over_valid(steps.values, steps.valid).numpy(), atol=1e-6)
+    assert set(found) == {("input", m) for m in ("text", "video")} | {
+        ("selected", "text"),
+        ("rejected", "text"),
+        ("selected", "video"),
+    }
+
+
+def test_a_shift_s_area_is_that_of_the_distance_from_the_sources(run, target):
+    measured = shift_errors.measure([run])
+    clips, probabilities = target
+    is_wrong = probabilities.argmax(axis=1) != clips.sentiment
+
+    def means(clip_set) -> np.ndarray:
+        steps = clip_set.batch(range(len(clip_set))).steps["text"]
+        return mean_over_valid(steps.values, steps.valid).double().numpy()
+
+    fitted = SourceDistance.fit(np.concatenate([means(c) for c in source_clips(run.experiment, "train")]))
+    of_dev = fitted(np.concatenate([means(c) for c in source_clips(run.experiment, "dev")]))
+    distance = fitted(means(clips))
+    row = measured.table.query("domain == 'c' and score == 'input' and modality == 'text'").iloc[0]
+    assert row["auroc"] == pytest.approx(roc_auc_score(is_wrong, distance))
+    assert row["low"] <= row["auroc"] <= row["high"] and row["num_errors"] == is_wrong.sum()
+    assert row["share_far"] == pytest.approx((distance > np.quantile(of_dev, 0.95, method="higher")).mean())
+    assert row["median_ratio"] == pytest.approx(np.median(distance) / np.median(of_dev))
+    doubt = measured.table.query("domain == 'c' and score == 'doubt'").iloc[0]
+    assert doubt["auroc"] == pytest.approx(roc_auc_score(is_wrong, -probabilities.max(axis=1)))
+
+
+def test_a_mask_that_keeps_everything_is_told_of(run):
+    (told,) = [w for w in shift_errors.measure([run]).warnings if "mask" in w]
+    assert told.startswith("s2lif, seed 0: the video mask keeps every feature")
+
+
+def test_a_run_that_is_equally_sure_of_all_clips_has_no_area_and_says_so(run, tmp_path):
+    even = toy_run(tmp_path, row="erm")
+    with torch.no_grad():
+        even.method.head.weight.zero_()
+    found = shift_errors.measure([even])
+    assert found.table.query("score == 'doubt'")["auroc"].isna().all()
+    assert "equally sure of all clips" in found.warnings[-1]
+    assert calibration.measure([even]).table.groupby("domain")["bin"].max().eq(0).all()
+    areas = coverage.areas_of(coverage.measure([even]).table)
+    np.testing.assert_allclose(areas["aurc"], areas["aurc_random"])
