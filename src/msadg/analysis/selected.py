@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from msadg.analysis.recovery import attribute_features, recovery
 from msadg.batches.sampling import sequential_batches
+from msadg.methods.method import Method
 from msadg.methods.s2lif import S2LIF
 from msadg.methods.varied import Varied
 from msadg.nn.steps import mean_over_valid
@@ -23,9 +24,8 @@ def measure_recovery(trained: TrainedRun) -> dict[str, Any]:
 
     A hidden feature counts as what the input feature is that it correlates with most, on the sources' dev clips.
     """
-    model = trained.method.inner if isinstance(trained.method, Varied) else trained.method
-    experiment = trained.experiment
-    if not isinstance(model, S2LIF):
+    model, experiment = s2lif_of(trained.method), trained.experiment
+    if model is None:
         return {}
     found = {}
     for modality in model.modalities:
@@ -37,6 +37,12 @@ def measure_recovery(trained: TrainedRun) -> dict[str, Any]:
         selected = model.masks[modality].kept.numpy()  # type: ignore[operator]
         found[modality] = asdict(recovery(selected, attributed))
     return {"recovery": found} if found else {}
+
+
+def s2lif_of(method: Method) -> S2LIF | None:
+    """The S2LIF that a method is, or is wrapped around; None for another."""
+    inner = method.inner if isinstance(method, Varied) else method
+    return inner if isinstance(inner, S2LIF) else None
 
 
 def _pooled(
