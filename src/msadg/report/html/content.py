@@ -1,0 +1,247 @@
+"""All that the page shows, ready to be laid out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from msadg.analysis.all_measurements import MEASURED_BY
+from msadg.analysis.cases import Case, find_cases
+from msadg.analysis.measurement import Measurement
+from msadg.errors import MsadgError, MsadgWarning
+from msadg.protocols.run import TrainedRun
+from msadg.report.figures import DRAWN_BY
+from msadg.report.html.frames import KeyFramePicture, key_frames
+from msadg.report.html.grid import Grid, grid_of_frame, grid_of_scores
+from msadg.report.html.losses import MOST_ROWS, Courses, courses_in_words, dev_courses, draw_courses, loss_courses
+from msadg.report.html.score_figure import draw_scores, scores_in_words, summary_cells
+from msadg.report.html.sections import (
+    data_grid,
+    environment_grid,
+    failures_grid,
+    features_grid,
+    run_warnings,
+    settings_grids,
+)
+from msadg.report.html.svg import inline_svg
+from msadg.report.tables import Table
+from msadg.results.record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownTable:
+    """A table of scores with its figure."""
+
+    table: Table
+    grid: Grid
+    figure: Markup | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownMeasurement:
+    """A measurement with its figure and the head of its table."""
+
+    measurement: Measurement
+    grid: Grid
+    figure: Markup | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCase:
+    """A case with its frames."""
+
+    case: Case
+    frames: list[KeyFramePicture]
+    no_frames: str
+    """Why there are none; empty where there are some."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownCourse:
+    """Losses or scores by epoch."""
+
+    title: str
+    caption: str
+    figure: Markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """The whole page."""
+
+    title: str
+    summary: str
+    tables: list[ShownTable]
+    failures: Grid | None
+    warnings: list[str]
+    measurements: list[ShownMeasurement]
+    measurement_notes: list[str]
+    cases: list[ShownCase]
+    case_notes: list[str]
+    has_cases: bool
+    courses: list[ShownCourse]
+    settings: list[Grid]
+    data: Grid
+    features: Grid
+    environment: Grid
+    version: str
+    notes: list[str] = field(default_factory=list)
+    """What the whole page lacks, and why."""
+
+
+def content_of(
+    title: str,
+    records: Sequence[Record],
+    tables: Sequence[Table],
+    runs: Sequence[TrainedRun],
+    *,
+    with_measurements: bool = True,
+    with_cases: bool = True,
+    show_transcripts: bool = False,
+    notes: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> Content:
+    """Gather what the page shows.
+
+    Args:
+        title: of the page.
+        records: of the runs.
+        tables: of their scores.
+        runs: those of them whose weights are at hand.
+        with_measurements: whether to measure the runs.
+        with_cases: whether to show single clips.
+        show_transcripts: whether those of every corpus may be shown.
+        notes: what the page lacks, and why.
+        tell: told of what is about to be done.
+    """
+    from msadg import __version__
+
+    measured, measurement_notes = measure_all(runs, tell) if with_measurements else ([], [])
+    tell("cases")
+    cases, case_notes = find_cases(runs, may_show=show_transcripts) if with_cases else ([], [])
+    tell("figures")
+    return Content(
+        title=title,
+        summary=_summary(records),
+        tables=[_shown_table(table) for table in tables],
+        failures=failures_grid(records),
+        warnings=run_warnings(records),
+        measurements=[_shown_measurement(measurement) for measurement in measured],
+        measurement_notes=measurement_notes,
+        cases=[_shown_case(case) for case in cases],
+        case_notes=case_notes,
+        has_cases=with_cases,
+        courses=list(_shown_courses(runs)),
+        settings=settings_grids(records),
+        data=data_grid(records),
+        features=features_grid(records),
+        environment=environment_grid(records),
+        version=__version__,
+        notes=list(notes),
+    )
+
+
+def measure_all(
+    runs: Sequence[TrainedRun], tell: Callable[[str], None] = lambda _: None
+) -> tuple[list[Measurement], list[str]]:
+    """Every measurement of ``msadg analyse`` that these runs allow, save the cases; and why others failed."""
+    if not runs:
+        return [], []
+    measured, notes = [], []
+    for name in MEASURED_BY:
+        if name.startswith("msadg.analysis.cases:"):
+            continue  # they have a section of their own
+        tell(_plainly(name))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MsadgWarning)  # a measurement says in its own warnings what it met
+                found: Measurement | None = _imported(name)(runs)
+        except MsadgError as error:
+            notes.append(f"{_plainly(name)}: {error}")
+            continue
+        if found is not None:
+            measured.append(found)
+    return measured, notes
+
+
+def _plainly(name: str) -> str:
+    """What a measuring function is called for people: ``keep ratio``."""
+    return name.rpartition(".")[2].partition(":")[0].replace("_", " ")
+
+
+def _imported(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+def _shown_table(table: Table) -> ShownTable:
+    figure = None
+    if len(summary_cells(table)) > 1:
+        title = f"{table.title}, mean and worst target"
+        figure = inline_svg(lambda: draw_scores(table), f"t-{_id(table.name)}", title, scores_in_words(table))
+    return ShownTable(table=table, grid=grid_of_scores(table), figure=figure)
+
+
+def _shown_measurement(measurement: Measurement) -> ShownMeasurement:
+    figure = None
+    if measurement.name in DRAWN_BY and len(measurement.table):
+        draw = _imported(DRAWN_BY[measurement.name])
+
+        def drawn() -> Figure:
+            figure: Figure = draw(measurement)
+            return figure
+
+        figure = inline_svg(drawn, f"m-{_id(measurement.name)}", measurement.title, measurement.alternative)
+    grid = grid_of_frame(measurement.title, measurement.table)
+    return ShownMeasurement(measurement=measurement, grid=grid, figure=figure)
+
+
+def _shown_case(case: Case) -> ShownCase:
+    frames, why = key_frames(case)
+    return ShownCase(case=case, frames=frames, no_frames=why)
+
+
+def _shown_courses(runs: Sequence[TrainedRun]) -> list[ShownCourse]:
+    shown = []
+    for name, title, unit, courses in (
+        ("losses", "Terms of the loss in training", "loss", loss_courses(runs)),
+        ("dev", "The score that chose the epoch, on the dev clips of the sources", "score", dev_courses(runs)),
+    ):
+        if courses:
+            figure = inline_svg(lambda c=courses, u=unit: draw_courses(c, u), name, title, courses_in_words(courses))  # type: ignore[misc]
+            shown.append(ShownCourse(title=title, caption=_course_caption(courses), figure=figure))
+    return shown
+
+
+def _course_caption(courses: Courses) -> str:
+    more = f" {len(courses) - MOST_ROWS} more rows are not drawn." if len(courses) > MOST_ROWS else ""
+    return (
+        "A panel for each row that was trained by epochs. Lines: mean over the row's runs (seeds and settings); "
+        f"shades: from the least to the most of them. Each term is the mean over the clips of an epoch.{more}"
+    )
+
+
+def _summary(records: Sequence[Record]) -> str:
+    rows = len({record.row for record in records})
+    seeds = len({record.seed for record in records})
+    settings = len({(record.setting, record.source_domains) for record in records})
+    failed = sum(record.error is not None for record in records)
+    said = (
+        f"{_count(len(records), 'run')}: {_count(rows, 'row')}, {_count(settings, 'choice')} of sources, "
+        f"{_count(seeds, 'seed')}."
+    )
+    return said + (f" {failed} of them failed." if failed else "")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _id(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
