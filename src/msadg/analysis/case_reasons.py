@@ -114,7 +114,8 @@ def _variants(batch: Batch, modality: str, variants: Steps) -> Batch:
 def _support(method: Method, batch: Batch, predicted: int) -> Float[Tensor, " batch"]:
     """The predicted class's log-probability; in a regression, the polarity."""
     logits = method(batch).logits.double()
-    return logits[:, 0] if method.task.is_regression else logits.log_softmax(dim=-1)[:, predicted]
+    support: Tensor = logits[:, 0] if method.task.is_regression else logits.log_softmax(dim=-1)[:, predicted]
+    return support
 
 
 def _shares(parts: Mapping[str, Tensor]) -> dict[str, np.ndarray]:

@@ -63,4 +63,5 @@ def _cosine(
     """Cosine similarity, 0 with a vector of zeros; one product in place of four passes over all features."""
     shortest = 1e-8
     lengths = torch.linalg.vector_norm(features, dim=-1).clamp_min(shortest)
-    return features @ mask / (lengths * torch.linalg.vector_norm(mask).clamp_min(shortest))
+    cosine: Tensor = features @ mask / (lengths * torch.linalg.vector_norm(mask).clamp_min(shortest))
+    return cosine

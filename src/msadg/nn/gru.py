@@ -21,7 +21,7 @@ def gru_states(gru: nn.GRU, steps: Float[Tensor, "batch time feature"]) -> Float
     if not steps.is_cpu:
         states: Tensor = gru(steps)[0]
         return states
-    given = F.linear(steps.transpose(0, 1), gru.weight_ih_l0, gru.bias_ih_l0)
+    given = F.linear(steps.transpose(0, 1), gru.weight_ih_l0, gru.bias_ih_l0)  # type: ignore[arg-type]
     states = _Recurrence.apply(given, gru.weight_hh_l0, gru.bias_hh_l0)  # type: ignore[no-untyped-call]
     return states.transpose(0, 1)
 

@@ -30,10 +30,11 @@ def self_attention(
     """
     projected = F.linear(steps, attention.in_proj_weight, attention.in_proj_bias)
     by_head = projected.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)  # type: ignore[no-untyped-call]
+    query, key, value = by_head.unbind()
     if attention.training and attention.dropout:
-        attended = prefix_attention(*by_head, limit.expand(-1, steps.shape[1]), attention.dropout)
+        attended = prefix_attention(query, key, value, limit.expand(-1, steps.shape[1]), attention.dropout)
     else:
-        attended = F.scaled_dot_product_attention(*by_head, _seen(limit, steps))
+        attended = F.scaled_dot_product_attention(query, key, value, _seen(limit, steps))
     found: Tensor = attention.out_proj(attended.transpose(1, 2).flatten(2))
     return found
 
