@@ -78,3 +78,23 @@ def test_failures_alone_still_make_a_report(tmp_path, make_record):
     append_record(tmp_path / "records.jsonl", make_record(error="out of memory"))
     tables = build_tables(*load_results(tmp_path))
     assert [table.notes for table in tables] == [("Failed: ERM, seed 0: out of memory",)] * 2
+
+
+def test_a_row_to_hold_against_is_also_held_against_in_the_mean_of_all_targets(tmp_path, make_record, make_predictions):
+    from msadg.report.writing import overall_comparison
+
+    truth, videos = np.arange(30) % 3, np.arange(30) // 3
+    right, wrong = (make_predictions((truth + shift) % 3, truth, videos, "mosi") for shift in (0, 1))
+    records = [
+        make_record(row, setting=setting, sources=(source,), targets=("mosi",), metrics={"mosi": {"f1_macro": score}})
+        for row, score in (("linear", 0.0), ("erm", 1.0))
+        for setting, source in (("single-A", "mosei"), ("single-C", "meld"))
+    ]
+    (overall,) = overall_comparison(records, lambda r: right if r.row == "erm" else wrong, "linear", ["f1_macro"])
+    write_report(records, [], tmp_path, ("md", "csv"), [overall])
+    report = (tmp_path / "report.md").read_text()
+    assert "### Mean over all targets: macro-F1" in report
+    assert r"| ERM    |            2 | 1.000 |           .000 |   +1.000\* | +1.000 to +1.000 |   < .001 |" in report
+    assert (tmp_path / "overall-f1_macro.csv").read_text().count("\n") == 2
+    assert overall_comparison(records, lambda r: right, None, ["f1_macro"]) == []
+    assert overall_comparison(records, lambda r: right, "linear", ["ece"]) == []

@@ -48,7 +48,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "acc2_non0 acc7 f1_macro; with --table accuracy f1_macro)",
     )
     parser.add_argument("--format", nargs="+", choices=("md", "csv", "tex"), help="of a folder (default: all)")
-    parser.add_argument("--against", metavar="ROW", help="mark what differs from this row (paired bootstrap)")
+    parser.add_argument(
+        "--against",
+        metavar="ROW",
+        help="mark what differs from this row (paired bootstrap); every row is held against it in the mean, too",
+    )
     parser.add_argument("--draws", type=int, default=2000, help="draws of the bootstrap (%(default)s)")
     page = parser.add_argument_group("one page (-o FILE.html)")
     page.add_argument("--title", help="of the page (default: msadg report: RESULTS)")
@@ -109,12 +113,16 @@ def _tables(arguments: argparse.Namespace, records: list[Record], load_predictio
 
 def _write_folder(arguments: argparse.Namespace) -> int:
     from msadg.report.markdown import to_markdown
-    from msadg.report.writing import FORMATS, load_results, write_report
+    from msadg.report.writing import FORMATS, load_results, overall_comparison, write_report
 
     (results,) = arguments.results
-    records, tables = _tables(arguments, *load_results(results))
+    records, load_predictions = load_results(results)
+    records, tables = _tables(arguments, records, load_predictions)
     folder = arguments.output or results / ("report" if arguments.table is None else f"table-{arguments.table}")
-    write_report(records, tables, folder, arguments.format or FORMATS)
+    shown = [table.metric for table in tables]
+    # The primary metric is macro-F1, also where accuracy stands first because the paper prints it.
+    overall = overall_comparison(records, load_predictions, arguments.against, sorted(shown, key="f1_macro".__ne__))
+    write_report(records, tables, folder, arguments.format or FORMATS, overall)
     print(to_markdown(tables[0]), end="")
     print(f"report: {folder}", file=sys.stderr)
     return 0

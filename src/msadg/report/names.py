@@ -10,6 +10,7 @@ NAMES = {
     "linear": "Linear",
     "erm": "ERM",
     "s2lif": "S2LIF",
+    "s2lif_plus": "S2LIF+",
     "invariant_fusion": "Invariant fusion",
     "sati": "SATI",
     "mult": "MulT",

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msadg.errors import RunError, UnknownNameError
 from msadg.report.csv_table import to_csv
 from msadg.report.latex import to_latex
 from msadg.report.markdown import to_markdown
+from msadg.report.overall_table import overall_to_markdown
 from msadg.report.tables import Table, build_table, split_by_sources
 from msadg.results.aggregate import compare, row_of, to_frame
 from msadg.results.journal import read_records
+from msadg.results.overall import compare_means
 from msadg.results.predictions import Predictions, joined_predictions, read_predictions
 from msadg.results.record import Record
 from msadg.results.statistics import BOOTSTRAPPED
 from msadg.store.atomic import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Rows against one of them in the mean over all targets (``results.overall``)."""
+
+    found: pd.DataFrame
+    against: str
+    metric: str
+
 
 METRICS = ("f1_macro", "accuracy")
 REGRESSION_METRICS = ("mae", "corr", "acc2_has0", "acc2_non0", "acc7", "f1_macro")
@@ -103,12 +120,45 @@ def _has(records: Sequence[Record], metric: str, known: Collection[str]) -> bool
     return scored or not ended_well or not known
 
 
+def overall_comparison(
+    records: Sequence[Record],
+    load_predictions: Callable[[Record], Predictions],
+    against: str | None,
+    metrics: Sequence[str],
+) -> list[Overall]:
+    """Every row against one in the mean over all targets, in the first of some metrics that can be tested.
+
+    Empty without such a row, or where no row shares more than one target cell with it.
+    """
+    testable = [metric for metric in metrics if metric in BOOTSTRAPPED]
+    if against is None or not testable:
+        return []
+    found = compare_means(records, load_predictions, against, testable[0])
+    has_several = len(found) > 0 and found["num_cells"].max() > 1
+    return [Overall(found, against, testable[0])] if has_several else []
+
+
 def write_report(
-    records: Sequence[Record], tables: Sequence[Table], folder: Path, formats: Sequence[str] = FORMATS
+    records: Sequence[Record],
+    tables: Sequence[Table],
+    folder: Path,
+    formats: Sequence[str] = FORMATS,
+    overall: Sequence[Overall] = (),
 ) -> None:
-    """Write ``report.md`` with all tables; per table a CSV and a LaTeX file; ``scores.csv`` with every metric."""
+    """Write ``report.md`` with all tables; per table a CSV and a LaTeX file; ``scores.csv`` with every metric.
+
+    Args:
+        records: what the tables were built from.
+        tables: in the order of the report.
+        folder: where to.
+        formats: ``md``, ``csv``, ``tex``.
+        overall: comparisons over all targets, which follow the tables; as CSV ``overall-METRIC.csv``.
+    """
     if "md" in formats:
-        write_text(folder / "report.md", "# Results\n\n" + "\n".join(to_markdown(table) for table in tables))
+        parts = [*map(to_markdown, tables), *(overall_to_markdown(o.found, o.against, o.metric) for o in overall)]
+        write_text(folder / "report.md", "# Results\n\n" + "\n".join(parts))
+    for one in overall if "csv" in formats else ():
+        write_text(folder / f"overall-{one.metric}.csv", one.found.to_csv(index=False))
     if "csv" in formats:
         frame = to_frame(records)
         frame["values"] = [" ".join(repr(float(value)) for value in values) for values in frame["values"]]

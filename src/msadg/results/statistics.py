@@ -90,6 +90,20 @@ def paired_cluster_bootstrap(
             runs or clips that have none.
         UnknownNameError: a metric that sums over clips do not determine.
     """
+    return judged(*drawn_differences(a, b, metric, draws, seed))
+
+
+def drawn_differences(
+    a: Sequence[Predictions], b: Sequence[Predictions], metric: str, draws: int, seed: int
+) -> tuple[float, Float[np.ndarray, " draw"] | None, int]:
+    """The difference on the clips as they are, that of each draw, and the number of videos; see the function above.
+
+    The draws are None where nothing can be drawn or scored. Test sets with as many videos are drawn alike.
+
+    Raises:
+        RunError: as ``paired_cluster_bootstrap``.
+        UnknownNameError: likewise.
+    """
     if metric not in BOOTSTRAPPED:
         raise UnknownNameError("metric to bootstrap", metric, BOOTSTRAPPED)
     runs = [*a, *b]
@@ -97,13 +111,19 @@ def paired_cluster_bootstrap(
     num_videos = len(counts)
     observed = float(_differences(counts.sum(axis=0)[None], len(a), metric)[0])
     if num_videos < 2 or np.isnan(observed):
-        return Difference(observed, float("nan"), float("nan"), float("nan"), num_videos)
+        return observed, None, num_videos
     weights = times_drawn(num_videos, draws, seed)
     drawn = (weights @ counts.reshape(num_videos, -1)).reshape(draws, *counts.shape[1:])
-    differences = _differences(drawn, len(a), metric)
+    return observed, _differences(drawn, len(a), metric), num_videos
+
+
+def judged(observed: float, differences: Float[np.ndarray, " draw"] | None, num_videos: int) -> Difference:
+    """A difference with the interval and p of its draws; both NaN without any."""
+    if differences is None:
+        return Difference(observed, float("nan"), float("nan"), float("nan"), num_videos)
     low, high = np.nanquantile(differences, [0.025, 0.975])
     rarer = min((~(differences > 0)).sum(), (~(differences < 0)).sum())
-    p = min(1.0, 2 * (1 + int(rarer)) / (draws + 1))
+    p = min(1.0, 2 * (1 + int(rarer)) / (len(differences) + 1))
     return Difference(observed, float(low), float(high), p, num_videos)
 
 

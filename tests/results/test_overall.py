@@ -1,0 +1,83 @@
+"""The mean over all target cells: what is drawn together, what is shared, and Holm over the rows."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from msadg.errors import UnknownNameError
+from msadg.metrics.confusion import SCORES_OF_COUNTS
+from msadg.results.overall import compare_means
+from msadg.results.statistics import holm, paired_cluster_bootstrap, times_drawn
+
+TRUTH, VIDEOS = np.arange(30) % 3, np.arange(30) // 3
+
+
+@pytest.fixture
+def chance():
+    return np.random.default_rng(0)
+
+
+def answers(chance, skill: float):
+    return np.where(chance.random(30) < skill, TRUTH, (TRUTH + 1) % 3)
+
+
+def macro_f1(run, times) -> float:
+    counts = np.zeros((3, 3))
+    for video in range(10):
+        for clip in np.flatnonzero(video == VIDEOS):
+            counts[TRUTH[clip], run.predicted[clip]] += times[video]
+    return float(SCORES_OF_COUNTS["f1_macro"](counts[None, None])[0, 0])
+
+
+def test_a_domain_in_two_settings_is_drawn_alike_in_both(chance, make_record, make_predictions):
+    settings = [("single-A", ("mosei",)), ("single-C", ("meld",))]
+    stored, records = {}, []
+    for row, skill in (("linear", 0.3), ("erm", 0.8)):
+        for name, sources in settings:
+            run = make_predictions(answers(chance, skill), TRUTH, VIDEOS, "mosi")
+            score = {"mosi": {"f1_macro": macro_f1(run, np.ones(10))}}
+            record = make_record(row, setting=name, sources=sources, targets=("mosi",), metrics=score, key=row + name)
+            stored[record.key] = run
+            records.append(record)
+    (line,) = compare_means(records, lambda r: stored[r.key], "linear", draws=200).itertuples()
+    drawn = [
+        np.mean([macro_f1(stored["erm" + n], times) - macro_f1(stored["linear" + n], times) for n, _ in settings])
+        for times in times_drawn(10, 200, 0)
+    ]
+    assert line.num_cells == 2
+    assert_allclose([line.low, line.high], np.quantile(drawn, [0.025, 0.975]))
+    assert_allclose(line.difference, line.mean - line.baseline_mean)
+    assert line.p == min(1.0, 2 * (1 + min(sum(d <= 0 for d in drawn), sum(d >= 0 for d in drawn))) / 201)
+
+
+def test_one_cell_is_the_paired_bootstrap_and_cells_of_one_row_alone_do_not_count(
+    chance, make_record, make_predictions
+):
+    runs = {
+        row: make_predictions(answers(chance, s), TRUTH, VIDEOS, "mosi") for row, s in (("linear", 0.2), ("erm", 0.9))
+    }
+    scored = {"targets": ("mosi",), "metrics": {"mosi": {"f1_macro": 0.5}}}
+    records = [make_record(row, **scored) for row in runs]
+    records.append(make_record("erm", setting="single-C", sources=("meld",), key="alone", **scored))
+    (line,) = compare_means(records, lambda r: runs[r.row], "linear", draws=300).itertuples()
+    expected = paired_cluster_bootstrap([runs["erm"]], [runs["linear"]], draws=300)
+    assert (line.num_cells, line.difference, line.low, line.high, line.p) == (
+        *(1, expected.mean, expected.low, expected.high),
+        expected.p,
+    )
+
+
+def test_holm_is_over_the_rows(chance, make_record, make_predictions):
+    runs = {
+        row: make_predictions(answers(chance, s), TRUTH, VIDEOS, "mosi")
+        for row, s in zip("abcd", (0.3, 0.5, 0.6, 0.9), strict=True)
+    }
+    records = [make_record(row, targets=("mosi",), metrics={"mosi": {"f1_macro": 0.5}}) for row in runs]
+    found = compare_means(records, lambda r: runs[r.row], "a", draws=300)
+    assert found["row"].tolist() == ["b", "c", "d"]
+    assert found["p_adjusted"].tolist() == holm(found["p"].tolist())
+
+
+def test_a_row_that_is_not_there_is_told(make_record):
+    with pytest.raises(UnknownNameError, match="unknown row 'liner'"):
+        compare_means([make_record("linear")], lambda r: None, "liner")
