@@ -1,25 +1,42 @@
 """Analysing a MOSEI-sized run: Fisher's z of all pairs by one matrix product against a loop over pairs, and the whole.
 
 ``looped_p`` is the reference: one pair after the other by SciPy. It is checked to give the same p-values. The whole is
-every measurement of selected features, with its figures, on a run of text and video: of as many clips as MOSEI's dev
-split has, which is what an analysis reads, and of as many as its training split has.
+every measurement of ``msadg analyse``, with its figures, on a run of text and video whose source is as large as MOSEI
+and whose target is as large as MOSI.
 """
 
+import csv
+import importlib
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.training import DIMS, NUM_CLIPS, clips_in
+from benchmarks.training import DIMS, NUM_CLIPS, Noise
+from msadg.analysis.all_measurements import MEASURED_BY
 from msadg.analysis.fisher import benjamini_hochberg, fisher_test
+from msadg.corpora.catalog import open_corpus
+from msadg.methods.build import MethodSpec
+from msadg.methods.s2lif import S2LIF
+from msadg.protocols.checkpoint import TrainingState
+from msadg.protocols.domains import DomainSplit
+from msadg.protocols.experiment import Experiment
+from msadg.protocols.features import DataConfig, folder_of
+from msadg.protocols.run import TrainedRun, new_method
+from msadg.protocols.training import TrainingConfig
+from msadg.report.measurement_files import write_measurement
+from msadg.store.fill import fill_store
 
-NUM_DEV_CLIPS = 1_871
-"""Of MOSEI's dev split."""
+BIG = {"train": NUM_CLIPS, "dev": 1_871, "test": 4_659}
+"""Clips of MOSEI's splits."""
+SMALL = {"train": 1_284, "dev": 229, "test": 686}
+"""Clips of MOSI's."""
 WIDTH = 128
 LOOPED = 16
 """First features that the loop takes; the time of all of them is WIDTH / LOOPED as long."""
@@ -63,56 +80,66 @@ def compare_with_loop(repeats: int) -> None:
     )
 
 
-def analyse_everything(folder: Path, num_clips: int) -> None:
-    """In a process of its own: encode, measure and draw a MOSEI-sized run of two modalities."""
-    from msadg.analysis import dependence, hidden, label_dependence, selected_features
-    from msadg.methods.build import MethodSpec, build_method
-    from msadg.methods.s2lif import S2LIF
-    from msadg.protocols.checkpoint import TrainingState
-    from msadg.protocols.domains import DomainSplit
-    from msadg.protocols.experiment import Experiment
-    from msadg.protocols.run import TrainedRun
-    from msadg.report.measurement_files import write_measurement
+def make_domain(folder: Path, name: str, sizes: Mapping[str, int]) -> str:
+    """A manifest of clips that have noise for features."""
+    path, number = folder / f"{name}.csv", 0
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["clip_id", "video_id", "text", "split", "sentiment"])
+        for split, size in sizes.items():
+            for at in range(size):
+                sentiment = ("negative", "neutral", "positive")[number % 3]
+                writer.writerow([f"c/{number}", f"{split}{at // 8}", f"clip {number}", split, sentiment])
+                number += 1
+    domain = f"{name}={path}"
+    for modality in DIMS:
+        utterances = list(open_corpus(domain).all_utterances())
+        fill_store(folder_of(data_in(folder), domain, modality), utterances, Noise(modality), chunk=2048)
+    return domain
 
+
+def data_in(folder: Path) -> DataConfig:
+    return DataConfig(features=dict.fromkeys(DIMS, "noise"), stores=folder / "stores")
+
+
+def analyse_everything(folder: Path) -> None:
+    """In a process of its own: every measurement of a run on a MOSEI-sized source and a MOSI-sized target, drawn."""
     torch.set_num_threads(2)
-    clips = clips_in(folder, list(DIMS), num_clips)
+    domains = DomainSplit((make_domain(folder, "big", BIG),), (make_domain(folder, "small", SMALL),))
     spec = MethodSpec(name="s2lif", settings={"dim": WIDTH})
-    method = build_method(spec, DIMS, 0).eval()
+    training = TrainingConfig(threads=2)
+    experiment = Experiment(row="s2lif", method=spec, domains=domains, data=data_in(folder), training=training)
+    method = new_method(experiment, DIMS).eval()
     assert isinstance(method, S2LIF)
     with torch.no_grad():
         for mask in method.masks.values():
             mask.threshold[: WIDTH // 2] = 9.0
-    run = TrainedRun(
-        Experiment(row="s2lif", method=spec, domains=DomainSplit(("mosei",), ("mosi",))), method, TrainingState()
-    )
+    run = TrainedRun(experiment, method, TrainingState())
     wall, cpu = time.perf_counter(), time.process_time()
-    hidden.keep_hidden(method, hidden.hidden_clips(method, clips))
-    encoded = time.process_time() - cpu
-    measures = (
-        selected_features.measure, dependence.measure_across, dependence.measure_within, label_dependence.measure,
-        label_dependence.measure_shares,
-    )  # fmt: skip
-    for measure in measures:
-        write_measurement(measure([run]), folder / "analysis")
+    for path in MEASURED_BY:
+        started = time.process_time()
+        module, _, name = path.partition(":")
+        measurement = getattr(importlib.import_module(module), name)([run])
+        if measurement is not None:
+            write_measurement(measurement, folder / "analysis")
+        print(f"    {module.rpartition('.')[2]} {name}: {time.process_time() - started:.1f} s of processor time")
     taken, on_clock = time.process_time() - cpu, time.perf_counter() - wall
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     store_mib = sum(path.stat().st_size for path in folder.rglob("values.bin")) / 2**20
     print(
-        f"  analysis of {num_clips:,} clips: {taken:.1f} s of processor time, of which {encoded:.1f} s to encode; "
-        f"{on_clock:.1f} s on the clock (bound: 60), peak memory {peak_mib:,.0f} MiB (bound: 1,024), "
-        f"of which up to {store_mib:.0f} MiB are pages of the store"
+        f"  all of a run ({', '.join(f'{split} {size:,}' for split, size in BIG.items())} clips): {taken:.1f} s of "
+        f"processor time, {on_clock:.1f} s on the clock (bound: 60), peak memory {peak_mib:,.0f} MiB, of which up to "
+        f"{store_mib:.0f} MiB are pages of the store (bound without them: 1,024)"
     )
 
 
 def main(repeats: int = 5) -> None:
     print(f"Analysis ({NUM_CLIPS:,} clips, width {WIDTH})", flush=True)
     compare_with_loop(repeats)
-    for num_clips in (NUM_DEV_CLIPS, NUM_CLIPS):
-        with tempfile.TemporaryDirectory() as folder:
-            clips_in(Path(folder), list(DIMS), num_clips)
-            code = f"from benchmarks.analysis import *; analyse_everything(Path({folder!r}), {num_clips})"
-            sys.stdout.flush()
-            subprocess.run([sys.executable, "-c", code], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        code = f"from benchmarks.analysis import *; analyse_everything(Path({folder!r}))"
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-c", code], check=True)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ import torch
 
 from msadg.analysis.case_reasons import case_reasons
 from msadg.analysis.case_words import words_of
-from msadg.analysis.cases import confidence_of, draw_cases, find_cases, may_be_shown, measure_cases
+from msadg.analysis.cases import _tokens, confidence_of, draw_cases, find_cases, may_be_shown, measure_cases
 from msadg.batches.clips import ClipSet
-from msadg.protocols.features import load_clips
+from msadg.protocols.features import DataConfig, load_clips
 from msadg.protocols.run import TrainedRun, train_run
 from msadg.report.figures.cases import draw
 from msadg.results.predictions import Predictions
+from tests.analysis.simulated_runs import make_stores, simulated_run
 from tests.protocols.helpers import toy_experiment
 
 
@@ -199,3 +200,24 @@ def test_a_token_that_the_transcript_does_not_have_counts_as_no_word():
     words, rest = words_of("a 😀 b", ["[CLS]", "a", "[UNK]", "b", "[SEP]"], np.array([0.1, 0.2, 0.3, 0.2, 0.2]))
     assert [round(word.share, 6) for word in words] == [0.2, 0.0, 0.0]
     assert rest == pytest.approx(0.8)
+
+
+def test_the_words_of_an_encoder_s_layer_are_those_of_the_encoder():
+    (last, third) = (
+        [*_tokens(DataConfig(features={"text": name}), "I liked it")] for name in ("minilm", "minilm:layer=3")
+    )
+    assert last == third == ["[CLS]", "i", "liked", "it", "[SEP]"]
+    assert _tokens(DataConfig(features={"text": "simulated"}), "I liked it") == []
+
+
+def test_words_without_shares_are_told(run):
+    notes = find_cases([run], may_show=True)[1]  # toy features are no encoder's tokens
+    assert notes[-1].startswith("No shares of single words are known on c:")
+    assert not any("single words" in note for note in find_cases([run])[1])
+
+
+def test_placeholders_of_simulated_clips_are_not_called_withheld(tmp_path):
+    make_stores(tmp_path)
+    cases, notes = find_cases([simulated_run(tmp_path, "text")])
+    assert cases and all(case.text is None for case in cases)
+    assert not any("withheld" in note for note in notes)

@@ -137,3 +137,19 @@ def test_the_label_s_share_of_each_feature_is_scipys_and_groups_are_held_against
     counts += [[(expected[3:] < 0.05).sum(), (expected[3:] >= 0.05).sum()]]
     assert row["p_shares"] == pytest.approx(stats.fisher_exact(counts).pvalue)
     assert "1 of 8 text features are the same for every clip" in " ".join(label_dependence.measure([run]).warnings)
+
+
+def test_what_was_not_conditioned_on_is_no_verdict(run, known):
+    follows = known.modalities["text"].values[:, :2]
+    known.modalities["video"].values[:, :2] = follows + 0.1 * known.modalities["video"].values[:, :2]
+    assert "; given label and domain it is not supported either" in dependence.measure_across([run]).caption
+    # A regression whose clips have no polarity has nothing to condition on.
+    regression = replace(run, experiment=replace(run.experiment, task="regression"))
+    found = dependence.measure_across([regression])
+    assert set(found.table["given"]) == {"nothing"} and any("have no polarity" in said for said in found.warnings)
+    assert "is not supported here" in found.caption and "given" not in found.caption
+
+
+def test_the_captions_on_the_label_say_that_clips_and_features_are_not_independent(run, known):
+    for measure in (label_dependence.measure, label_dependence.measure_shares):
+        assert "Clips of one video are not independent, nor are features of one run" in measure([run]).caption

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from msadg.analysis import recovery_order, recovery_table
-from msadg.analysis.recovery_order_runs import predictions_by_target
+from msadg.analysis.recovery_order_runs import Cell, predictions_by_target
 from msadg.analysis.recovery_runs import middle_of, redundancy_of, short_order
 from msadg.protocols.features import DataConfig, feature_kinds, feature_manifests, simulated_world
 from msadg.report.figures import recovery as recovery_figure
@@ -100,6 +100,31 @@ def test_the_caption_says_that_the_shortcut_is_kept_where_it_is(stores):
     assert list(precision) == [0, 0]
 
 
+def test_one_seed_neither_supports_nor_refutes(stores):
+    run = simulated_run(stores, "text>video", keep=lambda kind: kind in INVARIANT, sparsity_weight=1e-2)
+    caption = recovery_table.measure([run]).caption
+    assert "precision is 100 % in the mean (38 % by chance), without an interval" in caption
+    assert "because they are invariant cannot be told, for no cell has two seeds with a precision." in caption
+
+
+def test_the_shortcut_is_kept_above_all_only_where_more_of_it_is_kept_than_of_what_is_invariant(stores):
+    def caption(keep):
+        runs = [simulated_run(stores, "text>video", seed=seed, keep=keep, sparsity_weight=1e-2) for seed in (0, 1)]
+        return recovery_table.measure(runs).caption
+
+    both = caption(lambda kind: kind != "noise")  # all of both are kept, and the noise is not
+    assert "the shortcut too: " in both and "because they are invariant is supported." in both
+    assert "the shortcut above all: " in caption(lambda kind: kind == "spurious")
+    assert "at least as often as chance" in caption(lambda kind: kind in INVARIANT)
+
+
+def test_two_runs_of_one_place_are_not_two_seeds(stores):
+    runs = [simulated_run(stores, "text>video", sparsity_weight=1e-2, dropout=rate) for rate in (0.1, 0.2)]
+    measured = recovery_table.measure(runs)
+    assert set(recovery_table.cells(measured.table)["num_seeds"]) == {1}
+    assert any("another run of its order, schedule, alpha" in warning for warning in measured.warnings)
+
+
 def test_text_first_is_told_to_complement_where_it_does(stores):
     careful = lambda kind: kind in ("invariant", "complementary")  # noqa: E731
     runs = [simulated_run(stores, "text>video", seed=seed, keep=careful) for seed in (0, 1)]
@@ -188,6 +213,15 @@ def test_without_something_learned_at_once_only_the_scores_are_there(compared):
     assert set(measured.table["measure"]) == {"f1_macro", "complementary_share of video"}
     assert any("add runs of ERM, or of S2LIF" in warning for warning in measured.warnings)
     assert len(order_figure.draw(measured).axes) == 6
+
+
+def test_a_method_that_reads_less_is_no_reference():
+    erm = Cell(
+        label="ERM", in_order=False, masks="", modalities=("text", "video"), sources=("simulated-a",), redundancy=0.5
+    )
+    ordered = replace(erm, label="T>V", in_order=True, masks="learned mask, alpha 0.01")
+    assert erm.is_reference_of(ordered)
+    assert not erm.is_reference_of(replace(ordered, modalities=("text", "audio", "video")))
 
 
 def test_a_second_run_of_the_same_cell_and_seed_is_left_out_and_named(compared):

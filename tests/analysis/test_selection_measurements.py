@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import hypergeom
 
 from msadg.analysis import keep_ratio, selected_features, selection_overlap
@@ -41,8 +42,29 @@ def test_runs_of_one_seed_are_compared_between_domains_and_of_one_domain_between
     assert pairs["expected"].tolist() == pytest.approx([3 * 4 / 8, 2 * 1 / 8])
     assert pairs["p"].tolist() == pytest.approx([hypergeom.sf(1, 8, 3, 4), 2 / 8])
     assert table.loc["two seeds", "shared"].tolist() == [0, 0]
-    assert "is not supported: only 0 %" in found.caption and "more than its mean in 2 of 2" in found.caption
+    assert "is not supported: 0 %" in found.caption and "more than its mean in 2 of 2" in found.caption
+    assert "video 8.0 positions" in found.caption and "its mean in 0 of 0" in found.caption
     assert "s2lif (4 runs): the video mask kept everything: its overlap with any other is no choice" in found.warnings
+
+
+def test_what_leaves_chance_no_choice_does_not_count_in_the_verdict(tmp_path):
+    kept = {"a": range(4), "b": range(4)}
+    found = selection_overlap.measure(
+        [keep(toy_run(tmp_path, sources=s), text=k, video=range(8)) for s, k in kept.items()]
+    )
+    assert found.table["p"].isna().tolist() == [False, True]  # video kept everything
+    assert "is supported: 100 % of the comparisons" in found.caption
+
+
+def test_masks_that_learn_nothing_are_no_selection_of_a_domain(tmp_path):
+    settings = {"mask": "random", "keep_ratio": {"text": 0.5, "video": 0.25}}
+    runs = [toy_run(tmp_path, sources=s, row="random", **settings) for s in "ab"]
+    assert torch.equal(*(run.method.masks["text"].mask for run in runs))  # drawn from the seed, whatever the domain
+    for measure in (selection_overlap.measure, selected_features.measure, keep_ratio.measure):
+        assert measure(runs).table.empty
+    assert selected_features.measure(runs).warnings == (
+        "random (2 runs): its masks are a control, which learns no selection",
+    )
 
 
 def test_three_domains_are_also_compared_at_once(tmp_path):
@@ -90,5 +112,6 @@ def test_the_keep_ratio_of_every_epoch_is_the_history_s(tmp_path):
     assert text["keep_ratio"].tolist() == [1.0, 0.5, 0.25, 1.0, 0.25] and text["epoch"].tolist() == [1, 2, 3, 1, 2]
     assert text["keep_ratio"][text["is_kept"]].tolist() == [0.5, 0.25]
     assert "text 100 % after the first epoch, 38 % at the epoch that was kept, 25 % after the last" in found.caption
-    assert found.warnings == ("erm (1 run): has no masks, so no keep ratio",)
+    (said,) = found.warnings
+    assert said.startswith("erm (1 run): has no feature masks")
     assert np.isfinite(found.table["keep_ratio"]).all()

@@ -116,4 +116,4 @@ def test_a_regression_has_no_probability(run):
     method = new_method(experiment, source_clips(experiment, "dev")[0].feature_dims).eval()
     assert measure([TrainedRun(experiment, method, TrainingState())]) is None
     both = measure([TrainedRun(experiment, method, TrainingState()), run])
-    assert len(both.table) == 3 and "1 run predicts polarity" in both.warnings[0]
+    assert len(both.table) == 3 and "erm (1 run): predicts polarity" in both.warnings[0]

@@ -1,13 +1,16 @@
 """Reliability, coverage and shift scores of runs on toy domains: each number from elsewhere."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from msadg.analysis import calibration, coverage, shift_errors
+from msadg.analysis import calibration, coverage, faithfulness, shift_errors
 from msadg.analysis.calibration_scored import scored_domains
 from msadg.analysis.shift_errors_features import pooled_features
+from msadg.errors import StoreError
 from msadg.metrics.classification import classification_metrics
 from msadg.nn.steps import mean_over_valid
 from msadg.protocols.distance import SourceDistance
@@ -115,3 +118,15 @@ def test_a_run_that_is_equally_sure_of_all_clips_has_no_area_and_says_so(run, tm
     assert calibration.measure([even]).table.groupby("domain")["bin"].max().eq(0).all()
     areas = coverage.areas_of(coverage.measure([even]).table)
     np.testing.assert_allclose(areas["aurc"], areas["aurc_random"])
+
+
+@pytest.mark.parametrize("measure", [calibration.measure, coverage.measure, shift_errors.measure, faithfulness.measure])
+def test_a_run_whose_store_is_gone_costs_itself_alone(run, tmp_path, measure):
+    gone = toy_run(tmp_path, row="erm")
+    data = replace(gone.experiment.data, stores=tmp_path / "nowhere")
+    gone = replace(gone, experiment=replace(gone.experiment, data=data))
+    found = measure([gone, run])
+    assert set(found.table["row"]) == {"s2lif"}
+    assert found.warnings[0].startswith("erm (1 run): its clips cannot be read, so nothing of it is measured")
+    with pytest.raises(StoreError, match="nowhere"):
+        measure([gone])

@@ -1,6 +1,7 @@
 """`msadg analyse`: from run folders to tables, figures and a page, and clear words about what cannot be."""
 
 import importlib
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 import msadg.cli.analyse
 from msadg.analysis.all_measurements import MEASURED_BY
 from msadg.cli import main
-from msadg.errors import MsadgWarning, StoreError
-from msadg.protocols.run import train_run
+from msadg.errors import MsadgWarning, RunError, StoreError
+from msadg.protocols.grid import RECORDS_FILE
+from msadg.protocols.run import load_run, train_run
+from msadg.protocols.score import failed_record
 from msadg.report.figures import DRAWN_BY
+from msadg.results.journal import append_record
 from tests.protocols.helpers import toy_experiment
 
 OWN = (
@@ -57,7 +61,7 @@ def test_runs_become_tables_figures_and_a_page(trained, capsys):
     assert main(["analyse", *(str(trained / name) for name in ("0", "1", "t", "erm"))]) == 0
     printed, told = capsys.readouterr()
     assert "4 runs read" in told and "analysis: analysis" in told
-    assert "erm (1 run): has no masks, so no keep ratio" in told
+    assert "erm (1 run): has no feature masks, so that none of its features is selected or rejected" in told
     page = Path("analysis/analysis.md").read_text()
     for name in OWN:
         assert Path(f"analysis/{name}.csv").exists() and f"({name}.parquet)" in page
@@ -116,3 +120,21 @@ def test_a_single_run_keeps_its_analysis_in_its_own_folder(trained, monkeypatch)
     only(monkeypatch, "keep_ratio:measure")
     assert main(["analyse", str(trained / "t")]) == 0
     assert (trained / "t" / "analysis" / "analysis.md").exists()
+
+
+def test_a_run_whose_weights_are_gone_is_told_and_the_others_are_measured(trained, tmp_path, monkeypatch, capsys):
+    grid = tmp_path / "grid"
+    for name in ("0", "1"):
+        experiment = load_run(trained / name).experiment
+        record = failed_record(experiment, RunError("none"))
+        append_record(
+            grid / RECORDS_FILE, replace(record, error=None, extra={"training_key": experiment.training_key()})
+        )
+        shutil.copytree(trained / name, grid / "models" / experiment.training_key())
+    (grid / "models" / experiment.training_key() / "model.safetensors").unlink()
+    only(monkeypatch, "selected_features:measure")
+    assert main(["analyse", str(grid), "-o", "left"]) == 1
+    told = capsys.readouterr().err
+    assert "1 run read" in told and "s2lif, a+b, seed 1: " in told and "it has no model.safetensors" in told
+    assert set(pd.read_csv("left/selected-features.csv")["seed"]) == {0}
+    assert "## Not measured\n\n- s2lif, a+b, seed 1: " in Path("left/analysis.md").read_text()

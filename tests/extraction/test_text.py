@@ -71,23 +71,28 @@ def test_the_states_are_those_of_the_encoder_alone_on_each_text(tiny_bert):
         assert features.valid.all()
 
 
-def test_the_states_of_a_layer_are_the_encoders_own_and_no_later_layer_is_kept(tiny_bert):
-    from transformers import BertModel
+@pytest.mark.parametrize("kind", ["Bert", "MegatronBert"])  # the second normalises only after its last layer
+def test_the_states_of_a_layer_are_the_encoders_own_and_later_layers_are_left_out(kind, tiny_bert, tmp_path):
+    import transformers
 
-    reference = BertModel.from_pretrained(tiny_bert).eval()
+    folder = shutil.copytree(tiny_bert, tmp_path / "encoder")
+    config = transformers.BertConfig.from_pretrained(tiny_bert).to_dict() | {"num_hidden_layers": 3}
+    config = {k: v for k, v in config.items() if k not in ("model_type", "architectures")}
+    reference = getattr(transformers, f"{kind}Model")(getattr(transformers, f"{kind}Config")(**config)).eval()
+    reference.save_pretrained(folder)
     num_layers = reference.config.num_hidden_layers
     with torch.no_grad():
         states = reference(input_ids=torch.tensor([[2, 4, 5, 6, 3]]), output_hidden_states=True).hidden_states
     for layer in range(num_layers + 1):
-        extractor = TextEncoder(str(tiny_bert), layer=layer)
+        extractor = TextEncoder(str(folder), layer=layer)
         (made,) = extracted(extractor, "i love it")
         assert_allclose(made.values, states[layer][0].numpy(), atol=1e-6)
-        assert len(extractor._encoder.encoder.layer) == layer
+        assert len(extractor._encoder.encoder.layer) == min(layer + 1, num_layers)
         assert extractor.settings["layer"] == layer
     with pytest.raises(
         FeatureError, match=rf"has {num_layers} layers, so there is no layer {num_layers + 1}; take 0 to"
     ):
-        extracted(TextEncoder(str(tiny_bert), layer=num_layers + 1), "i love it")
+        extracted(TextEncoder(str(folder), layer=num_layers + 1), "i love it")
 
 
 @pytest.mark.parametrize("text", ["minilm:layer", "minilm:layer=-1", "minilm:layer=two", "minilm:depth=2", "minilm:"])

@@ -1,5 +1,7 @@
 """The mean of the weights: its formula, and that it is what is scored, kept and gone on with."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -9,7 +11,7 @@ from msadg.protocols.averaging import RunningMean
 from msadg.protocols.observer import Observer
 from msadg.protocols.run import train_run
 from msadg.protocols.training import TrainingConfig
-from tests.methods.helpers import tiny_method
+from tests.methods.helpers import tiny_batch, tiny_method
 from tests.protocols.helpers import toy_experiment
 from tests.protocols.test_loop import trainer_of
 
@@ -37,6 +39,21 @@ def test_a_decay_of_0_is_the_latest_weights():
             method.head.bias.fill_(value)
         mean.update(method)
     assert_close(mean.method.head.bias.detach(), torch.full((3,), 2.0))
+
+
+def test_buffers_are_the_latest_though_they_have_grown():
+    """Group DRO's: it begins without any domain and meets two."""
+    method, batch = tiny_method("groupdro").train(), replace(tiny_batch(), domain=torch.tensor([0, 0, 1, 1]))
+    mean = RunningMean(method, decay=0.9)
+    for _ in range(2):
+        method.loss(method(batch), batch)
+        method.after_step()
+        mean.update(method)
+    assert len(method.log_weights) == 2
+    assert torch.equal(mean.method.log_weights, method.log_weights)
+    again = RunningMean(tiny_method("groupdro"), decay=0.9)
+    again.load_state_dict(mean.state_dict())
+    assert torch.equal(again.method.log_weights, method.log_weights)
 
 
 def test_the_mean_is_what_is_kept(tmp_path):

@@ -13,10 +13,13 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from msadg.methods import METHODS, load_method
-from msadg.methods.method import ClosedForm, Method
+from msadg.methods.build import MethodSpec, build_method
+from msadg.methods.method import ClosedForm, Method, Phase
+from msadg.methods.task import Task
 from msadg.protocols.crew import Crew
 from msadg.types import Batch, Steps
-from tests.methods.helpers import tiny_batch, tiny_method
+from tests.methods.helpers import SETTINGS, tiny_batch, tiny_method
+from tests.methods.test_finetuned import WIDTH, tiny_encoder, token_batch
 
 BY_GRADIENT = [name for name in sorted(METHODS) if not issubclass(load_method(name), ClosedForm)]
 VARIANTS = [(name, None, None) for name in BY_GRADIENT]
@@ -83,10 +86,14 @@ def without_chance(name: str, mask: dict | None, sv: dict | None) -> Method:
     return tiny_method(name, mask=mask, sv=sv, **rates).double().train()
 
 
-def step_of(method: Method, batch: Batch, crew: Crew | None = None) -> tuple[dict, dict]:
-    """Terms and gradients of one step."""
+def step_of(method: Method, batch: Batch, crew: Crew | None = None, phase: Phase | None = None) -> tuple[dict, dict]:
+    """Terms and gradients of one step, of one phase where a method has several."""
+    phase = phase or Phase()
+    for name, parameter in method.named_parameters():
+        parameter.requires_grad_(name.startswith(phase.parameters))
     prediction = method(batch) if crew is None else crew.predict(method, batch)
     terms = method.loss(prediction, batch)
+    terms = {name: term for name, term in terms.items() if phase.terms is None or name in phase.terms}
     method.zero_grad(set_to_none=True)
     torch.stack(list(terms.values())).sum().backward()
     if crew:
@@ -123,6 +130,47 @@ def test_losses_gradients_and_buffers_are_those_of_one_device(variant: tuple, si
         assert_close(steps, expected, rtol=1e-9, atol=1e-11)
     for method in methods:
         assert_close(dict(method.named_buffers()), dict(alone.named_buffers()), rtol=1e-9, atol=1e-11)
+
+
+PENALTIES = {"moment_weight": 0.5, "risk_variance_weight": 2.0}
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_a_stage_that_is_trained_by_itself_is_that_of_one_device(stage: int, batch: Batch):
+    settings = {**SETTINGS["s2lif_plus"], "dropout": 0.0, "schedule": "staged", **PENALTIES}
+    alone = tiny_method("s2lif_plus", **settings).double().train()
+    phase = alone.phases()[stage]
+    methods = [copy.deepcopy(alone) for _ in range(2)]
+    expected = step_of(alone, batch, phase=phase)
+    assert {gradient is None for gradient in expected[1].values()} == {True, False}
+    for found in together(2, lambda crew: step_of(methods[crew.rank], batch, crew, phase)):
+        assert_close(found, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["erm", "s2lif_plus", "vrex"])
+def test_errors_of_polarity_are_those_of_one_device(name: str, batch: Batch):
+    alone = tiny_method(name, task=Task(kind="regression"), dropout=0.0).double().train()
+    methods = [copy.deepcopy(alone) for _ in range(2)]
+    expected = step_of(alone, batch)
+    for found in together(2, lambda crew: step_of(methods[crew.rank], batch, crew)):
+        assert_close(found, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_a_trained_encoder_with_a_mask_and_variation_learns_as_on_one_device():
+    batch = replace(token_batch(), domain=torch.tensor([0, 1, 1, 0]))
+    encoder = tiny_encoder()
+    encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = 0.0
+    encoder = type(encoder)(encoder.config, add_pooling_layer=False)
+    settings = {"dim": 8, "heads": 2, "dropout": 0.0}
+    spec = MethodSpec(name="erm", settings=settings, mask={}, variation={}, finetune={})
+    alone = build_method(spec, {"text": WIDTH, "video": 5}, 0, encoder=encoder).train()
+    alone.leave_out_prior(torch.tensor([0, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 1, 1]))
+    methods = [copy.deepcopy(alone) for _ in range(3)]
+    expected = step_of(alone, batch)
+    assert {"task", "sparsity_text", "variation_video"} <= expected[0].keys()
+    for found in together(3, lambda crew: step_of(methods[crew.rank], batch, crew)):
+        # The encoder's states are in single precision.
+        assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_parameter_that_no_share_reaches_keeps_no_gradient():

@@ -98,6 +98,19 @@ def test_staged_training_leaves_text_as_its_phase_ended(tmp_path):
     assert set(state.history[0]["losses"]) == {"text", "sparsity_text"}
 
 
+def test_what_clipping_measures_is_the_gradient_of_what_moves(tmp_path, monkeypatch):
+    training = {"clip_norm": 0.05, "learning_rate": 0.1}
+    trainer = trainer_of(toy_experiment(tmp_path, settings={"schedule": "staged"}, training=training))
+    frozen_with_gradient = []
+
+    def watched(parameters, norm):
+        frozen_with_gradient.extend(p for p in parameters if p.grad is not None and not p.requires_grad)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", watched)
+    trainer.run()
+    assert frozen_with_gradient == []
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(tmp_path):
     experiment = toy_experiment(tmp_path)
     weights = []

@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing as mp
 
 from msadg.errors import RunError, UsageError
 from msadg.protocols.evaluate import predict_logits
@@ -76,8 +77,6 @@ class KilledWorker(Observer):
     def on_step(self, phase, epoch, step, losses):
         self.left -= 1
         if self.left == 0:
-            import torch.multiprocessing as mp
-
             os.kill(mp.active_children()[-1].pid, signal.SIGKILL)
 
 
@@ -93,6 +92,23 @@ def test_a_run_whose_process_died_goes_on_to_the_same_bits(tmp_path):
     for name, value in whole.method.state_dict().items():
         assert torch.equal(resumed.method.state_dict()[name], value), name
     assert resumed.state.history == whole.state.history
+
+
+class Interrupting(Observer):
+    """Sends this process alone what Ctrl-C does, at the first step."""
+
+    def on_step(self, phase, epoch, step, losses):
+        if (epoch, step) == (0, 1):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_where_the_run_was_asked_for_and_is_interrupted_nobody_trains_on(tmp_path):
+    _, two = pair(tmp_path / "data", "erm", epochs=2000)
+    before = set(mp.active_children())
+    with pytest.raises(KeyboardInterrupt):
+        train_run(two, tmp_path / "run", observers=[Interrupting()])
+    assert not set(mp.active_children()) - before
 
 
 @pytest.mark.slow

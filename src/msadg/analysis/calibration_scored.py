@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from msadg.analysis.remarks import Remarks
 from msadg.analysis.stress_curves import label_of
 from msadg.batches.clips import ClipSet
+from msadg.errors import MsadgError
 from msadg.methods.method import Method
 from msadg.protocols.domains import domain_name
 from msadg.protocols.evaluate import predict_logits, softmax
@@ -121,16 +123,28 @@ def logits_of(trained: TrainedRun, clip_sets: Sequence[ClipSet], split: str) -> 
 
 
 def with_probabilities(runs: Sequence[TrainedRun]) -> tuple[list[TrainedRun], list[str]]:
-    """The runs that predict classes, and a sentence on those that do not."""
-    kept = [trained for trained in runs if not trained.method.task.is_regression]
-    left = list(dict.fromkeys(label_of(t.experiment) for t in runs if t.method.task.is_regression))
-    if not left:
-        return kept, []
-    number = len(runs) - len(kept)
-    return kept, [
-        f"{number} run{'s' if number > 1 else ''} predict{'' if number > 1 else 's'} polarity, which has no "
-        f"probability, and {'are' if number > 1 else 'is'} left out: {', '.join(left)}"
-    ]
+    """The runs that predict classes of clips that can be read, and sentences on the others.
+
+    Raises:
+        MsadgError: there are runs that predict classes, and the clips of none of them can be read.
+    """
+    remarks, kept, last = Remarks(), [], None
+    for trained in runs:
+        row = label_of(trained.experiment)
+        if trained.method.task.is_regression:
+            remarks.add(row, "predicts polarity, which has no probability, and is left out")
+            continue
+        try:
+            scored_domains(trained)
+            scored_dev(trained)
+        except MsadgError as error:
+            remarks.add(row, f"its clips cannot be read, so nothing of it is measured: {error}")
+            last = error
+        else:
+            kept.append(trained)
+    if last is not None and not kept:
+        raise last
+    return kept, list(remarks.told())
 
 
 def told_runs(runs: Sequence[TrainedRun]) -> str:

@@ -8,7 +8,7 @@ log-probability (or the polarity) loses without it; features are then not told a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -59,8 +59,8 @@ def case_reasons(method: Method, clips: ClipSet, at: int, predicted: int) -> Cas
         features = {modality: part.sum(dim=0) for modality, part in evidence.items()}
     return CaseReasons(
         how="occlusion" if evidence is None else "evidence",
-        steps=_shares(steps),
-        features=_shares(features),
+        steps={modality: part.numpy() for modality, part in shares_of(steps).items()},
+        features={modality: part.numpy() for modality, part in shares_of(features).items()},
         kept=_kept(method, batch),
     )
 
@@ -70,29 +70,53 @@ def _evidence(method: Method, batch: Batch, predicted: int) -> dict[str, Float[T
     parts = method.evidence(batch)
     if parts is None:
         return None
-    first = {modality: parts[modality][0].double() for modality in MODALITIES if modality in parts}
-    if method.task.is_regression:
-        return {modality: part[..., 0] for modality, part in first.items()}
-    return {modality: part[..., predicted] - part.mean(dim=-1) for modality, part in first.items()}
+    first = {modality: parts[modality][0] for modality in MODALITIES if modality in parts}
+    return {m: said_for(part, predicted, is_regression=method.task.is_regression) for m, part in first.items()}
+
+
+def said_for(
+    evidence: Float[Tensor, "time feature output"], predicted: int, *, is_regression: bool
+) -> Float[Tensor, "time feature"]:
+    """What each feature of each step adds to the predicted class beyond the classes' mean; or to the polarity."""
+    parts = evidence.double().cpu()
+    return parts[..., 0] if is_regression else parts[..., predicted] - parts.mean(dim=-1)
 
 
 def _without_each_step(method: Method, batch: Batch, predicted: int) -> dict[str, Float[Tensor, " time"]]:
     whole = _support(method, batch, predicted)[0]
-    lost = {}
-    for modality in [m for m in MODALITIES if m in method.modalities]:
-        own = batch.steps[modality]
-        lost[modality] = torch.zeros(own.valid.shape[1], dtype=torch.float64)
-        places = torch.nonzero(own.valid[0])[:, 0]
-        pieces = [piece for piece in torch.tensor_split(places, min(len(places), MOST_PIECES) or 1) if len(piece)]
-        if not pieces:
-            continue
-        valid = own.valid.repeat(len(pieces), 1)
-        for row, piece in enumerate(pieces):
-            valid[row, piece] = False
-        values = own.values.expand(len(pieces), -1, -1).masked_fill(~valid[..., None], 0)
-        without = _support(method, _variants(batch, modality, Steps(values, valid)), predicted)
-        for row, piece in enumerate(pieces):
-            lost[modality][piece] = (whole - without[row]) / len(piece)
+    return {
+        modality: lost_without_steps(
+            batch.steps[modality],
+            whole,
+            lambda variants, modality=modality: _support(method, _variants(batch, modality, variants), predicted),  # type: ignore[misc]
+        )
+        for modality in MODALITIES
+        if modality in method.modalities
+    }
+
+
+def lost_without_steps(
+    own: Steps, whole: Float[Tensor, ""], support: Callable[[Steps], Float[Tensor, " variant"]]
+) -> Float[Tensor, " time"]:
+    """What a prediction's support loses without each step of one modality; shared evenly within a piece.
+
+    Args:
+        own: the steps of one clip.
+        whole: the support with all of them.
+        support: that of variants of these steps, each with a piece left out.
+    """
+    lost = torch.zeros(own.valid.shape[1], dtype=torch.float64)
+    places = torch.nonzero(own.valid[0])[:, 0]
+    if not len(places):
+        return lost
+    pieces = torch.tensor_split(places, min(len(places), MOST_PIECES))
+    valid = own.valid.repeat(len(pieces), 1)
+    for row, piece in enumerate(pieces):
+        valid[row, piece] = False
+    values = own.values.expand(len(pieces), -1, -1).masked_fill(~valid[..., None], 0)
+    without = support(Steps(values, valid))
+    for row, piece in enumerate(pieces):
+        lost[piece] = (whole - without[row]) / len(piece)
     return lost
 
 
@@ -118,9 +142,10 @@ def _support(method: Method, batch: Batch, predicted: int) -> Float[Tensor, " ba
     return support
 
 
-def _shares(parts: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+def shares_of(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Each part as a share of all of them, sizes summed; as it is where nothing has a size."""
     total = sum(float(part.abs().sum()) for part in parts.values())
-    return {modality: (part / total if total > 0 else part).numpy() for modality, part in parts.items()}
+    return {modality: part / total if total > 0 else part for modality, part in parts.items()}
 
 
 @torch.no_grad()

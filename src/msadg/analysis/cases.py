@@ -20,12 +20,14 @@ from jaxtyping import Float, Int
 from msadg.analysis.case_reasons import CaseReasons, case_reasons
 from msadg.analysis.case_words import WordShare, words_of
 from msadg.analysis.measurement import Measurement
+from msadg.analysis.stress_curves import label_of
 from msadg.batches.clips import ClipSet
 from msadg.corpora.catalog import CORPORA, corpus_root, open_corpus
 from msadg.corpora.simulated import SimulatedCorpus
 from msadg.errors import FeatureError, MsadgError, MsadgWarning
 from msadg.extraction.simulated_options import is_simulated
 from msadg.extraction.text import TextTokens
+from msadg.extraction.text_layer import TextModel
 from msadg.methods.method import Method
 from msadg.methods.s2lif import S2LIF
 from msadg.methods.wrapped import Wrapped
@@ -35,6 +37,7 @@ from msadg.protocols.features import TOKENS, DataConfig, is_clipwise, load_clips
 from msadg.protocols.run import TrainedRun
 from msadg.protocols.training import num_threads
 from msadg.results.predictions import Predictions
+from msadg.results.record import ORACLE
 from msadg.types import TIME_MARKS, LabelSet, Utterance
 
 Kind = Literal["right and sure", "right and unsure", "wrong and sure", "wrong and unsure"]
@@ -127,8 +130,9 @@ def find_cases(
 ) -> tuple[list[Case], list[str]]:
     """Cases of one run for each choice of sources, one of each kind on each target, and what is to be said of them.
 
-    Of the runs on the same sources the one is taken that says most of itself: one that selects features before one
-    that does not, one whose logits are a sum before one whose are not, the more modalities the better, the lowest seed.
+    Of the runs on the same sources the one is taken that says most of itself: one that was not chosen on the target
+    before one that was, S2LIF before another method, one whose logits are a sum before one whose are not, the more
+    modalities the better, the lowest seed.
     Of a run without targets, clips of its sources are shown.
 
     Args:
@@ -154,11 +158,19 @@ def find_cases(
             if absent:
                 notes.append(f"{_named(trained, domain)}: no clip is {', or '.join(absent)}.")
             cases += found
-    withheld = sorted({case.domain for case in cases if case.text is None})
+    withheld = sorted({case.domain for case in cases if case.text is None and not _is_simulated(case.domain)})
     if withheld:
         notes.append(
             f"Transcripts and frames of {', '.join(withheld)} are withheld: nothing on their cards says that they may "
             "be shown. `msadg report --show-transcripts` shows them, for who may."
+        )
+    wordless = sorted(
+        {case.domain for case in cases if case.text and "text" in case.modality_shares and not case.words}
+    )
+    if wordless:
+        notes.append(
+            f"No shares of single words are known on {', '.join(wordless)}: the text features are not of an encoder's "
+            "tokens, or that encoder is not at hand."
         )
     return cases, notes
 
@@ -254,7 +266,7 @@ def _features_for_half(case: Case) -> int | None:
 
 
 def _named(trained: TrainedRun, domain: str) -> str:
-    return f"{trained.experiment.row} on {domain_name(domain)}"
+    return f"{label_of(trained.experiment)} on {domain_name(domain)}"
 
 
 def _one_by_sources(runs: Iterable[TrainedRun]) -> list[TrainedRun]:
@@ -276,10 +288,10 @@ def _scored(trained: TrainedRun) -> tuple[str, ...]:
     return domains.target_domains or domains.source_domains
 
 
-def _rank(trained: TrainedRun) -> tuple[bool, bool, int, int]:
-    method = _innermost(trained.method)
-    has_evidence = type(method).evidence is not Method.evidence
-    return not isinstance(method, S2LIF), not has_evidence, -len(method.modalities), trained.experiment.seed
+def _rank(trained: TrainedRun) -> tuple[bool, bool, bool, int, int]:
+    method, experiment = _innermost(trained.method), trained.experiment
+    kind = experiment.selection == ORACLE, not isinstance(method, S2LIF), type(method).evidence is Method.evidence
+    return *kind, -len(method.modalities), experiment.seed
 
 
 def _innermost(method: Method) -> Method:
@@ -376,7 +388,7 @@ def _case(
     timed = {m: _step_shares(m, clips, at, reasons) for m in reasons.steps if m != "text"}
     return Case(
         kind=kind,
-        row=experiment.row,
+        row=label_of(experiment),
         sources=tuple(map(domain_name, experiment.domains.source_domains)),
         seed=experiment.seed,
         domain=clips.domain,
@@ -409,13 +421,16 @@ def _is_simulated(domain: str) -> bool:
 
 
 def _tokens(data: DataConfig, text: str) -> list[str]:
-    """One for each step of the text's features; [] where the encoder that made them cannot be had, or is none."""
-    if is_simulated(data.features["text"]) or is_clipwise(data, "text"):
-        return []
+    """One for each step of the text's features; [] where no encoder made them, or the one that did cannot be had."""
+    encoder = TextModel.parse(data.features["text"].removesuffix(TOKENS)).model if _has_encoder(data) else None
     try:
-        return _tokenizer(data.features["text"].removesuffix(TOKENS), data.lowercase).tokens_of(text)
+        return [] if encoder is None else _tokenizer(encoder, data.lowercase).tokens_of(text)
     except FeatureError:
         return []
+
+
+def _has_encoder(data: DataConfig) -> bool:
+    return not is_simulated(data.features["text"]) and not is_clipwise(data, "text")
 
 
 @lru_cache(maxsize=4)

@@ -112,7 +112,8 @@ def _caption(table: pd.DataFrame, scored: Sequence[Scored], runs: Sequence[Train
     if len(targets):
         helps = int((targets["aurc"] < targets["aurc_random"] - 1e-9).sum())
         sentences.append(
-            f"Abstaining where a model is least sure helps in {helps} of {len(targets)} cells of run and unseen domain."
+            f"Abstaining where a model is least sure is better than at random in {helps} of {len(targets)} cells of "
+            "run and unseen domain."
         )
     return " ".join(sentences)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from msadg.analysis.fisher import LEVEL, benjamini_hochberg, fisher_test, smallest_dependent
+from msadg.analysis.fisher import LEVEL, RELATIVE_SPREAD, benjamini_hochberg, fisher_test, smallest_dependent
 from msadg.analysis.masked_runs import MaskedRun
 from msadg.analysis.measured_runs import MeasuredRun, measured_runs
 from msadg.analysis.measurement import Measurement
@@ -87,7 +87,7 @@ def _remark_constants(measured: MeasuredRun, modality: str, remarks: Remarks) ->
     spread = np.linalg.norm(values - values.mean(axis=0), axis=0) if len(values) else np.zeros(values.shape[1])
     for group in ("selected", "rejected"):
         members = _members(measured.run, modality, group)
-        num_constant = int((spread[members] <= 1e-6 * np.linalg.norm(values[:, members], axis=0)).sum())
+        num_constant = int((spread[members] <= RELATIVE_SPREAD * np.linalg.norm(values[:, members], axis=0)).sum())
         if num_constant:
             remarks.add(
                 measured.run.row,
@@ -213,22 +213,28 @@ def _verdict(means: pd.DataFrame, within: bool) -> str:
         return "No mask kept features to look at, so the claim is not touched."
     selected = means.xs("selected", level="group")
     alone = selected.xs(NOTHING, level="given")
-    given = selected.xs(LABEL, level="given") if LABEL in selected.index.get_level_values("given") else alone
-    most, most_given = float(alone["dependent"].max()), float(given["dependent"].max())
+    most = float(alone["dependent"].max())
     about = "within a modality" if within else "across modalities"
     if most <= 2 * LEVEL:
         return (
-            f"That selected features are independent {about} is supported: chance alone would call {percent(LEVEL)} so."
+            f"That selected features are independent {about} is not contradicted: {percent(most)} of the pairs at most "
+            f"are called dependent, of which chance alone would call {percent(LEVEL)} so; weaker dependence than these "
+            "clips can show is not ruled out."
         )
-    end = (
-        f"given the label it is ({percent(most_given)} at most)"
-        if most_given <= 2 * LEVEL
-        else f"nor is it given the label ({percent(most_given)})"
-    )
     claim = f"That selected features are independent {about} is not supported here: up to {percent(most)} of the pairs"
     return (
-        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so; {end}. {_against_rejected(means)}"
+        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so{_given_label(pd.DataFrame(selected))}. "
+        f"{_against_rejected(means)}"
     )
+
+
+def _given_label(selected: pd.DataFrame) -> str:
+    """What conditioning on the label makes of it, where that was measured."""
+    if LABEL not in selected.index.get_level_values("given"):
+        return ""
+    most = float(selected.xs(LABEL, level="given")["dependent"].max())
+    end = "it is not contradicted" if most <= 2 * LEVEL else "it is not supported either"
+    return f"; given {LABEL} {end} ({percent(most)} at most)"
 
 
 def _against_rejected(means: pd.DataFrame) -> str:

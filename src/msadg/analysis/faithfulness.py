@@ -161,8 +161,8 @@ def _caption(table: pd.DataFrame, runs: Sequence[TrainedRun], num_clips: dict[st
         else "It is not shown that predictions rest on what their evidence names"
     )
     sentences.append(
-        f"{verdict}: the area is above 0 in {share:.0%} of the cells of run, domain, modality, unit and test. This "
-        "says what a model reads, not that the features are invariant."
+        f"{verdict}: the area's interval (bootstrap over videos) is above 0 in {share:.0%} of the cells of run, "
+        "domain, modality, unit and test. This says what a model reads, not that the features are invariant."
     )
     return " ".join(sentences)
 

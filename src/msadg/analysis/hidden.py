@@ -8,15 +8,16 @@ methods fuse in ways of their own, h is the mean over valid steps of what the ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from msadg.analysis.mask_inputs import mask_inputs
 from msadg.analysis.masked_runs import feature_masks
 from msadg.batches.clips import ClipSet, joined
 from msadg.batches.sampling import sequential_batches
@@ -92,7 +93,7 @@ def hidden_clips(method: Method, clips: ClipSet, *, batch_size: int = 32, device
     order: list[np.ndarray] = []
     was_training = method.training
     method.eval()
-    with torch.no_grad(), _Inputs(masks) as inputs:
+    with torch.no_grad(), mask_inputs(masks) as inputs:
         for indices in sequential_batches(clips.lengths, batch_size):
             batch = clips.batch(indices).to(device)
             prediction = method(batch)
@@ -114,10 +115,10 @@ def hidden_clips(method: Method, clips: ClipSet, *, batch_size: int = 32, device
 
 
 def _pooled(
-    method: Method, modality: str, batch: Batch, prediction: Prediction, inputs: _Inputs
+    method: Method, modality: str, batch: Batch, prediction: Prediction, inputs: Mapping[str, Tensor]
 ) -> tuple[Float[Tensor, "batch feature"], Bool[Tensor, " batch"]]:
     present = batch.steps[modality].valid.any(dim=1)
-    features = inputs.seen[modality]
+    features = inputs[modality]
     weights = prediction.auxiliary.get(f"step_weights_{modality}")
     if weights is not None:
         return torch.einsum("bt,btf->bf", weights, features), present
@@ -125,25 +126,3 @@ def _pooled(
         return features.mean(dim=1), present
     valid = prediction.auxiliary.get(f"sequence_valid_{modality}", batch.steps[modality].valid)
     return mean_over_valid(features, valid), present & valid.any(dim=1)
-
-
-class _Inputs:
-    """What each mask was given last, while the context lasts."""
-
-    def __init__(self, masks: Mapping[str, nn.Module]) -> None:
-        self.masks = masks
-        self.seen: dict[str, Tensor] = {}
-
-    def _keep(self, modality: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        def hook(module: nn.Module, arguments: tuple[Tensor, ...]) -> None:  # noqa: ARG001
-            self.seen[modality] = arguments[0]
-
-        return hook
-
-    def __enter__(self) -> _Inputs:
-        self._handles = [mask.register_forward_pre_hook(self._keep(m)) for m, mask in self.masks.items()]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for handle in self._handles:
-            handle.remove()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from msadg.analysis.masked_runs import learned_masks, why_unmasked
 from msadg.analysis.measurement import Measurement
 from msadg.analysis.remarks import Remarks
 from msadg.analysis.stress_curves import label_of
@@ -37,9 +38,9 @@ def _epochs(trained: TrainedRun, remarks: Remarks) -> list[dict[str, object]]:
     experiment, history = trained.experiment, trained.state.history
     if experiment.intervention != "none":
         return []  # the weights, and so the history, of another row
-    ratios = trained.keep_ratios
-    if not ratios:
-        remarks.add(label_of(experiment), "has no masks, so no keep ratio")
+    masks = learned_masks(trained.method)
+    if not masks:
+        remarks.add(label_of(experiment), why_unmasked(trained.method))
         return []
     kept_at = _kept_at(trained)
     identity = {
@@ -57,7 +58,7 @@ def _epochs(trained: TrainedRun, remarks: Remarks) -> list[dict[str, object]]:
             "is_kept": number in kept_at,
         }
         for modality in MODALITIES
-        if modality in ratios
+        if modality in masks
         for number, entry in enumerate(history)
         if f"keep_{modality}" in entry["measurements"]
     ]

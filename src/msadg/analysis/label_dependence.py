@@ -29,10 +29,11 @@ COLUMNS = (
 SHARE_COLUMNS = (
     "row", "seed", "sources", "num_clips", "modality", "num_selected", "num_rejected", "selected_dependent",
     "rejected_dependent", "selected_dependent_bh", "rejected_dependent_bh", "selected_eta_squared",
-    "rejected_eta_squared", "p_shares", "rank_biserial", "p_effects", "p_effects_bh",
+    "rejected_eta_squared", "p_shares", "p_shares_bh", "rank_biserial", "p_effects", "p_effects_bh",
 )  # fmt: skip
 SATURATED = 0.75
 """From this share of dependent features on, selected and rejected ones can hardly differ in it."""
+NOT_INDEPENDENT = "Clips of one video are not independent, nor are features of one run: both make p-values too small."
 RUN = ["row", "seed", "sources", "num_clips", "modality"]
 
 
@@ -113,7 +114,8 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
     known = table[table["eta_squared"].notna()]
     rows = [dict(zip(RUN, key, strict=True)) | _compared(part) for key, part in known.groupby(RUN, sort=False)]
     shares = pd.DataFrame(rows, columns=list(SHARE_COLUMNS))
-    shares["p_effects_bh"] = benjamini_hochberg(shares["p_effects"].to_numpy(np.float64))
+    for test in ("p_shares", "p_effects"):
+        shares[f"{test}_bh"] = benjamini_hochberg(shares[test].to_numpy(np.float64))
     return shares
 
 
@@ -189,8 +191,8 @@ def _shares_caption(shares: pd.DataFrame) -> str:
     if shares.empty:
         return "No feature could be tested against the label: nothing is shown."
     comparable = shares["p_shares"].notna()
-    higher = int((comparable & (shares["p_shares"] < LEVEL) & _more_dependent(shares)).sum())
-    lower = int((comparable & (shares["p_shares"] < LEVEL) & ~_more_dependent(shares)).sum())
+    beyond = shares["p_shares_bh"] < LEVEL
+    higher, lower = int((beyond & _more_dependent(shares)).sum()), int((beyond & ~_more_dependent(shares)).sum())
     tests = int(comparable.sum())
     if not tests:
         verdict = "No mask both keeps and rejects features, so that nothing says whether selection looks for the label."
@@ -198,7 +200,8 @@ def _shares_caption(shares: pd.DataFrame) -> str:
         supported = higher > tests / 2
         verdict = (
             f"The share is higher among the selected in {higher} of {tests} comparisons and lower in {lower} (Fisher's "
-            f"exact test, level {LEVEL:g}, uncorrected): that selection prefers features tied to the label is "
+            f"exact test, level {LEVEL:g}, Benjamini-Hochberg over the comparisons): that selection prefers features "
+            "tied to the label is "
             f"{'supported' if supported else 'not supported here'}."
         )
         if not supported and float(shares[["selected_dependent", "rejected_dependent"]].min().min()) > SATURATED:
@@ -210,8 +213,8 @@ def _shares_caption(shares: pd.DataFrame) -> str:
         "Share of selected and of rejected features whose mean differs between the classes of the label (or that "
         f"follow the polarity, in a regression; F-test, level {LEVEL:g}, raw and with Benjamini-Hochberg over a run's "
         f"modality; of several sources, within domains), over {_num_runs(shares)}, on the sources' dev clips "
-        f"({_clips(shares)} of them). {verdict} {_dependent(shares)} Bars are means over seeds, dots runs. Clips of "
-        "one video are not independent, which makes p-values too small."
+        f"({_clips(shares)} of them). {verdict} {_dependent(shares)} Bars are means over seeds, dots runs. "
+        f"{NOT_INDEPENDENT}"
     )
 
 
@@ -236,5 +239,5 @@ def _effects_caption(table: pd.DataFrame, shares: pd.DataFrame) -> str:
         f"Share of each feature's variance that the label explains (eta squared; of several sources, within domains), "
         f"over {_num_runs(shares)}, for the hidden features of each clip (x^c') on the sources' dev clips "
         f"({_clips(shares)} of them). {verdict} {_effects(shares)} Lines are means over seeds, bands reach from the "
-        "lowest to the highest run."
+        f"lowest to the highest run. {NOT_INDEPENDENT}"
     )

@@ -1,4 +1,8 @@
-"""The masks of trained runs, whatever the method: S2LIF's own, or those that +mask put behind another's encoders."""
+"""The masks of trained runs, whatever the method: S2LIF's own, or those that +mask put behind another's encoders.
+
+What is measured of a selection is measured of learned masks alone. The controls (``none``, ``dense``, ``l1``) reject
+nothing, and ``random`` draws what it keeps from the seed: runs of one seed on different domains share all of it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from msadg.analysis.stress_curves import label_of
 from msadg.methods.masked import Masked
 from msadg.methods.method import Method
 from msadg.methods.s2lif import S2LIF
-from msadg.nn.mask import FeatureMask
+from msadg.nn.mask import FeatureMask, LearnableMask
 from msadg.protocols.domains import domain_name
 from msadg.protocols.run import TrainedRun
 from msadg.types import MODALITIES
@@ -43,7 +47,7 @@ class MaskedRun:
 
 
 def feature_masks(method: Method) -> dict[str, FeatureMask]:
-    """The feature masks of a method by modality, in the order of MODALITIES; {} where it has none."""
+    """The feature masks of a method by modality, in the order of MODALITIES; {} where it has none. Controls count."""
     found: Mapping[str, FeatureMask] = {}
     for module in method.modules():
         if isinstance(module, S2LIF) and module.config.mask_target == "features":
@@ -53,16 +57,21 @@ def feature_masks(method: Method) -> dict[str, FeatureMask]:
     return {modality: found[modality] for modality in MODALITIES if modality in found}
 
 
+def learned_masks(method: Method) -> dict[str, LearnableMask]:
+    """Those of a method's feature masks that learn what to reject; {} where it has none."""
+    return {m: mask for m, mask in feature_masks(method).items() if isinstance(mask, LearnableMask)}
+
+
 def masked_runs(runs: Sequence[TrainedRun], remarks: Remarks) -> list[MaskedRun]:
-    """Those of the runs that select features, each set of weights once; why the others do not is remarked."""
+    """Those of the runs that learned which features to select; why the others did not is remarked."""
     found = []
     for trained in runs:
         experiment, row = trained.experiment, label_of(trained.experiment)
-        masks = feature_masks(trained.method)
+        masks = learned_masks(trained.method)
         if experiment.intervention != "none":
             remarks.add(row, "scored under a control, with the weights of another row; measured there")
         elif not masks:
-            remarks.add(row, "has no feature masks, so that none of its features is selected or rejected")
+            remarks.add(row, why_unmasked(trained.method))
         else:
             found.append(
                 MaskedRun(
@@ -74,6 +83,13 @@ def masked_runs(runs: Sequence[TrainedRun], remarks: Remarks) -> list[MaskedRun]
                 )
             )
     return found
+
+
+def why_unmasked(method: Method) -> str:
+    """Why a method has no learned feature masks."""
+    if feature_masks(method):
+        return "its masks are a control, which learns no selection"
+    return "has no feature masks, so that none of its features is selected or rejected"
 
 
 def group_names(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:

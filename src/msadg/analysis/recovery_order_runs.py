@@ -17,6 +17,7 @@ from msadg.protocols.evaluate import predict_logits, predictions_of
 from msadg.protocols.features import load_clips, simulated_world
 from msadg.protocols.run import TrainedRun
 from msadg.results.predictions import Predictions
+from msadg.types import MODALITIES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,13 @@ class Cell:
     """Whether its modalities were learned one after the other."""
     masks: str
     """Kind of mask and alpha; "" for ERM, which is held against all."""
+    modalities: tuple[str, ...]
     sources: tuple[str, ...]
     redundancy: float
 
     def is_reference_of(self, other: Cell) -> bool:
         """Whether this learned at once what the other learned in order."""
-        same = (self.sources, self.redundancy) == (other.sources, other.redundancy)
+        same = (self.modalities, self.sources, self.redundancy) == (other.modalities, other.sources, other.redundancy)
         return same and other.in_order and not self.in_order and self.masks in ("", other.masks)
 
 
@@ -57,7 +59,13 @@ def cells_of(runs: Sequence[TrainedRun], remarks: Remarks) -> dict[Cell, dict[in
     found = {cell: seeds for cell, seeds in found.items() if len(_redundancies(cell, found)) > 1}
     if len({cell.masks for cell in found if cell.masks}) > 1:
         found = {replace(c, label=f"{c.label}, {c.masks}" if c.masks else c.label): seeds for c, seeds in found.items()}
+    if len({cell.modalities for cell in found}) > 1:  # an order names them, ERM does not
+        found = {replace(c, label=c.label if c.masks else _read(c)): seeds for c, seeds in found.items()}
     return found
+
+
+def _read(cell: Cell) -> str:
+    return f"{cell.label} ({', '.join(cell.modalities)})"
 
 
 def _redundancies(cell: Cell, cells: Cells) -> set[float]:
@@ -82,7 +90,14 @@ def _cell_of(trained: TrainedRun, remarks: Remarks) -> Cell | None:
     if experiment.method.variation is not None:
         label += " + SV"
     sources = tuple(map(domain_name, experiment.domains.source_domains))
-    return Cell(label=label, in_order=in_order, masks=masks, sources=sources, redundancy=redundancy)
+    return Cell(
+        label=label,
+        in_order=in_order,
+        masks=masks,
+        modalities=tuple(m for m in MODALITIES if m in trained.method.modalities),
+        sources=sources,
+        redundancy=redundancy,
+    )
 
 
 def strengths_of(trained: TrainedRun) -> dict[str, tuple[float, float]]:

@@ -47,6 +47,12 @@ class SimulatedRun:
         """In words; where there is one stage, all schedules are the same."""
         return SCHEDULES[self.config.schedule] if ">" in self.config.order else "one stage"
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """What tables and figures tell runs apart by: two of one place would count as two seeds."""
+        redundancy = None if np.isnan(self.redundancy) else self.redundancy
+        return self.order, self.schedule, self.config.sparsity_weight, redundancy, self.sources, self.seed
+
 
 def short_order(order: str) -> str:
     """An order as the paper writes it.
@@ -77,7 +83,7 @@ def redundancy_of(experiment: Experiment) -> float:
 
 def simulated_runs(runs: Sequence[TrainedRun], remarks: Remarks) -> list[SimulatedRun]:
     """Those of the runs whose selection can be held against a truth; of the others on simulated features, why not."""
-    found: list[SimulatedRun] = []
+    found: dict[tuple[object, ...], SimulatedRun] = {}
     measured: set[str] = set()
     for trained in runs:
         experiment, row = trained.experiment, label_of(trained.experiment)
@@ -94,17 +100,19 @@ def simulated_runs(runs: Sequence[TrainedRun], remarks: Remarks) -> list[Simulat
             remarks.add(row, "its weights are those of another run, measured there")
         else:
             measured.add(key)
-            found.append(
-                SimulatedRun(
-                    trained=trained,
-                    row=row,
-                    seed=experiment.seed,
-                    sources=tuple(map(domain_name, experiment.domains.source_domains)),
-                    config=model.config,
-                    redundancy=redundancy_of(experiment),
-                )
+            run = SimulatedRun(
+                trained=trained,
+                row=row,
+                seed=experiment.seed,
+                sources=tuple(map(domain_name, experiment.domains.source_domains)),
+                config=model.config,
+                redundancy=redundancy_of(experiment),
             )
-    return found
+            if found.setdefault(run.place, run) is not run:
+                remarks.add(
+                    row, "not measured: another run of its order, schedule, alpha, redundancy, sources and seed is"
+                )
+    return list(found.values())
 
 
 def middle_of(redundancies: Sequence[float]) -> float:

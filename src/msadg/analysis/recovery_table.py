@@ -138,28 +138,46 @@ def _verdict(part: pd.DataFrame) -> str:
         return "No run was asked to be sparse (alpha 0), so nothing is said of the paper's claim."
     found = cells(sparse)
     precision, recall, rejected = (found[found["share"] == s] for s in ("precision", "recall", "spurious_rejected"))
-    above = int((precision["above"] - precision["above_half"] > 0).sum())
-    keeps_shortcut = rejected["above"].mean() < 0
-    grades = {len(precision): "supported", 0: "not supported"}
-    claim = grades.get(above, f"supported in {above} of {number_of(len(precision), 'cell')}")
     return (
-        "A cell is an order, schedule, alpha, redundancy and modality; it is above chance where its interval is, "
-        f"uncorrected. With alpha > 0, {_held(precision, 'precision')}; {_held(recall, 'recall')}. Of the shortcut's "
-        f"features {percent(rejected['mean'].mean())} are rejected, by chance {percent(rejected['by_chance'].mean())}. "
-        + (
-            "So the masks keep what tells of the label in the sources, the shortcut above all: "
-            if keeps_shortcut
-            else "The masks reject the shortcut at least as often as chance would: "
-        )
-        + f"that selected features are tied to the label because they are invariant is {claim}.{_complement(sparse)}"
+        "A cell is an order, schedule, alpha, redundancy and modality; it is above chance where its interval over "
+        f"seeds is, uncorrected. With alpha > 0, {_held(precision, 'precision')}; {_held(recall, 'recall')}. Of the "
+        f"shortcut's features {percent(rejected['mean'].mean())} are rejected, by chance "
+        f"{percent(rejected['by_chance'].mean())}. {_shortcut(rejected, recall)}: that selected features are tied to "
+        f"the label because they are invariant {_claim(precision)}.{_complement(sparse)}"
     )
 
 
+def _shortcut(rejected: pd.DataFrame, recall: pd.DataFrame) -> str:
+    """What becomes of the shortcut, beside what becomes of the invariant features; of means, without a test."""
+    more = rejected["above"].mean()
+    if np.isnan(more):
+        return "No feature shows a shortcut"
+    if more >= 0:
+        return "The masks reject the shortcut at least as often as chance would"
+    how = "above all" if 1 - rejected["mean"].mean() > recall["mean"].mean() else "too"
+    return f"So the masks keep what tells of the label in the sources, the shortcut {how}"
+
+
+def _claim(precision: pd.DataFrame) -> str:
+    """Whether precision is above chance, in those cells that have an interval."""
+    known = precision.dropna(subset=["above_half"])
+    if known.empty:
+        return "cannot be told, for no cell has two seeds with a precision"
+    above = int((known["above"] - known["above_half"] > 0).sum())
+    grades = {len(known): "is supported", 0: "is not supported"}
+    return grades.get(above, f"is supported in {above} of {number_of(len(known), 'cell')}")
+
+
 def _held(found: pd.DataFrame, share: str) -> str:
-    above, below = found["above"] - found["above_half"] > 0, found["above"] + found["above_half"] < 0
+    known = found.dropna(subset=["above_half"])
+    above, below = known["above"] - known["above_half"] > 0, known["above"] + known["above_half"] < 0
+    said = f"{share} is {percent(found['mean'].mean())} in the mean ({percent(found['by_chance'].mean())} by chance)"
+    if known.empty:
+        return f"{said}, without an interval"
+    lacking = f" ({len(found) - len(known)} more have no interval)" if len(known) < len(found) else ""
     return (
-        f"{share} is {percent(found['mean'].mean())} in the mean ({percent(found['by_chance'].mean())} by chance), "
-        f"above chance in {above.sum()} and below it in {below.sum()} of {number_of(len(found), 'cell')}"
+        f"{said}, above chance in {above.sum()} and below it in {below.sum()} of {number_of(len(known), 'cell')}"
+        f"{lacking}"
     )
 
 

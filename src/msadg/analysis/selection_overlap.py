@@ -125,11 +125,12 @@ def _told(part: pd.DataFrame) -> str:
     """Mean overlap by modality, against chance."""
     sentences = []
     for modality, rows in part.groupby("modality", sort=False):
-        beyond, above = int((rows["p_bh"] < LEVEL).sum()), int((rows["shared"] > rows["expected"]).sum())
+        known = rows[rows["p"].notna()]
+        beyond, above = int((known["p_bh"] < LEVEL).sum()), int((known["shared"] > known["expected"]).sum())
         sentences.append(
             f"{modality} {rows['shared'].mean():.1f} positions (Jaccard {rows['jaccard'].mean():.2f}) where chance "
             f"gives {rows['expected'].mean():.1f} ({rows['low'].mean():.1f} to {rows['high'].mean():.1f}); more than "
-            f"its mean in {above} of {len(rows)}, beyond its range in {beyond}"
+            f"its mean in {above} of {len(known)} that leave chance a choice, significantly more in {beyond}"
         )
     return "; ".join(sentences)
 
@@ -159,18 +160,25 @@ def _caption(table: pd.DataFrame) -> str:
 
 
 def _verdict(pairs: pd.DataFrame, control: pd.DataFrame) -> str:
-    share = float((pairs["p_bh"] < LEVEL).mean())
-    by_chance = float((control["p_bh"] < LEVEL).mean()) if len(control) else 0.0
-    if share > 0.5 and share > by_chance:
+    share, by_chance = _share_beyond(pairs), _share_beyond(control)
+    if np.isnan(share):
+        return "Every mask of these pairs kept everything, or nothing: there is no overlap to compare with chance."
+    if share > 0.5 and not share <= by_chance:
         return (
             f"That domains select the same features is supported: {100 * share:.0f} % of the comparisons are beyond "
             "chance. It need not mean that the features are invariant: one initialisation can make the same positions "
             "easy to reject whatever the domain."
         )
     return (
-        f"That domains select the same features is not supported: only {100 * share:.0f} % of the comparisons are "
-        "beyond chance."
+        f"That domains select the same features is not supported: {100 * share:.0f} % of the comparisons are beyond "
+        f"chance{'' if np.isnan(by_chance) else f', and {100 * by_chance:.0f} % of those between seeds'}."
     )
+
+
+def _share_beyond(pairs: pd.DataFrame) -> float:
+    """How many comparisons are beyond chance, of those that leave it a choice; NaN where none does."""
+    known = pairs[pairs["p"].notna()]
+    return float((known["p_bh"] < LEVEL).mean()) if len(known) else float("nan")
 
 
 def _alternative(table: pd.DataFrame) -> str:

@@ -24,8 +24,9 @@ from msadg.analysis.calibration_scored import (
     told_undecided,
     with_probabilities,
 )
+from msadg.analysis.masked_runs import learned_masks
 from msadg.analysis.measurement import Measurement
-from msadg.analysis.shift_errors_features import Space, masks_of, pooled_features
+from msadg.analysis.shift_errors_features import Space, pooled_features
 from msadg.batches.clips import ClipSet
 from msadg.methods import load_method
 from msadg.metrics.ranking import auroc, weighted_aurocs
@@ -173,7 +174,7 @@ def _unmeasured(trained: TrainedRun) -> list[str]:
     """Sentences on masks that leave nothing to compare."""
     found = []
     row = run_columns(trained)["row"]
-    for modality, mask in masks_of(trained.method).items():
+    for modality, mask in learned_masks(trained.method).items():
         ratio = mask.keep_ratio()
         if ratio in (0.0, 1.0):
             what = (
@@ -217,8 +218,8 @@ def _caption(table: pd.DataFrame, scored: Sequence[Scored], runs: Sequence[Train
     told = ", ".join(f"{score} {value:.3f}" for score, value in by_score.items())
     sentences.append(f"On {where} the mean area is {told or 'unknown'}; the model's own doubt has {doubt:.3f}.")
     if len(by_score):
-        better = "more" if by_score.max() > doubt else "no more"
-        sentences.append(f"Shift foretells errors {better} than the model's doubt does.")
+        better = "above" if by_score.max() > doubt else "not above"
+        sentences.append(f"The best of these {len(by_score)} kinds of shift, {by_score.idxmax()}, is {better} it.")
     return " ".join([*sentences, *_on_the_claim(shown, where)])
 
 
@@ -237,7 +238,8 @@ def _on_the_claim(table: pd.DataFrame, where: str) -> list[str]:
         f"Beyond the {FAR:.0%} quantile of the sources' dev clips lie {both['selected'].mean():.1%} of the clips of "
         f"{where} in the selected features and {both['rejected'].mean():.1%} in the rejected ones (fewer in {fewer} of "
         f"{len(both)} cells of run, domain and modality), which {'supports' if supports else 'does not support'} the "
-        "paper's claim that what is selected is invariant over domains."
+        "paper's claim that what is selected is invariant over domains. The two groups are of different sizes, and of "
+        "more features a shift is seen sooner."
     ]
 
 

@@ -1,26 +1,23 @@
 """Time-mean features of clips, in every space that a shift can be measured in: the input, and what the method learned.
 
-``input``: the stored features; ``hidden``: the learned sequence of a method without masks; ``selected`` and
+``input``: the stored features; ``hidden``: the learned sequence of a method without learned masks; ``selected`` and
 ``rejected``: the learned features before the mask that pass it, and those that do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
+from msadg.analysis.mask_inputs import mask_inputs
+from msadg.analysis.masked_runs import learned_masks
 from msadg.batches.clips import ClipSet
 from msadg.batches.sampling import sequential_batches
-from msadg.methods.masked import Masked
 from msadg.methods.method import Method
-from msadg.methods.s2lif import S2LIF
-from msadg.methods.wrapped import Wrapped
 from msadg.nn.mask import FeatureMask
 from msadg.nn.steps import mean_over_valid
 from msadg.types import Batch
@@ -29,18 +26,6 @@ SPACES = ("input", "hidden", "selected", "rejected")
 
 Space = tuple[str, str]
 """(one of SPACES, modality)"""
-
-
-def masks_of(method: Method) -> dict[str, FeatureMask]:
-    """The feature masks that may reject something, by modality; none for a method that does not select features."""
-    model: Method = method
-    while isinstance(model, Wrapped):
-        if isinstance(model, Masked):
-            return model.masks if model.config.kind in ("learned", "random") else {}
-        model = model.inner
-    if not isinstance(model, S2LIF) or model.config.mask_target != "features":
-        return {}
-    return dict(model.masks.items()) if model.config.mask in ("learned", "random") else {}  # type: ignore[arg-type]
 
 
 def pooled_features(
@@ -53,7 +38,7 @@ def pooled_features(
         clips: of one domain, or of several.
         at: positions of the clips that are looked at.
     """
-    masks = masks_of(method)
+    masks = learned_masks(method)
     rows: dict[Space, list[Tensor]] = {}
     batches = sequential_batches(clips.lengths[at], 128)
     with torch.no_grad():
@@ -71,7 +56,7 @@ def _of_batch(method: Method, masks: Mapping[str, FeatureMask], batch: Batch) ->
         steps = batch.steps[modality]
         if steps.values.is_floating_point():  # the mean of token ids means nothing
             yield ("input", modality), _means(steps.values, steps.valid)
-    with _read_by(masks) as before:
+    with mask_inputs(masks) as before:
         auxiliary = method(batch).auxiliary
     for modality in method.modalities:
         if f"sequence_{modality}" not in auxiliary:
@@ -84,25 +69,6 @@ def _of_batch(method: Method, masks: Mapping[str, FeatureMask], batch: Batch) ->
         for space, columns in (("selected", kept), ("rejected", ~kept)):
             if columns.any():
                 yield (space, modality), means[:, columns]
-
-
-@contextmanager
-def _read_by(masks: Mapping[str, FeatureMask]) -> Iterator[dict[str, Tensor]]:
-    """What each mask is given while this lasts."""
-    given: dict[str, Tensor] = {}
-
-    def keep(modality: str, inputs: Sequence[Tensor]) -> None:
-        given[modality] = inputs[0]
-
-    def hook_of(modality: str) -> Any:
-        return lambda _module, inputs: keep(modality, inputs)
-
-    handles = [nn.Module.register_forward_pre_hook(mask, hook_of(modality)) for modality, mask in masks.items()]
-    try:
-        yield given
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _means(values: Tensor, valid: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
 Name run folders, or the results folder of a benchmark, whose rows, settings and seeds are then all read. Each
 measurement becomes a table (CSV and Parquet) and a figure (PNG and SVG); `analysis.md` holds every figure with a
 caption that says what was measured, on which clips and at which level, and whether it supports the claim that learned
-features are sparse, independent across modalities and tied to the label. Statistics read the sources' dev clips.
+features are sparse, independent across modalities and tied to the label. What a selection is like is measured on the
+sources' dev clips; calibration, coverage, shift against errors, faithfulness, cases and the use of order on test clips,
+the targets' among them: nothing may be chosen by those.
 
   msadg analyse runs/first                           one run
   msadg analyse results -o analysis                  all rows of a benchmark
@@ -13,7 +15,7 @@ How to read it:
   Overlap between domains needs runs of one row and seed on different sources (msadg benchmark --settings all).
   Bands over seeds need several seeds. Selected features are held against rejected ones and against chance: with
   thousands of clips a test calls nearly every pair dependent, so look at the sizes (|r|, eta squared) first.
-  What cannot be measured (no mask, no video, a store that is gone) is said, and the rest is made.
+  What cannot be measured (no mask, no video, weights or a store that are gone) is said, and the rest is made.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from msadg.errors import MsadgError, RunError, UsageError
 if TYPE_CHECKING:
     from msadg.analysis.measurement import Measurement
     from msadg.protocols.run import TrainedRun
+    from msadg.results.record import Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,11 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     from msadg.report.measurement_files import write_measurement
     from msadg.store.atomic import write_text
 
-    runs = _loaded(arguments)
+    failed: list[str] = []
+    runs = _loaded(arguments, failed)
     folder = arguments.output or (arguments.runs[0] / "analysis" if len(arguments.runs) == 1 else Path("analysis"))
     print(f"{len(runs)} run{'' if len(runs) == 1 else 's'} read", file=sys.stderr)
     made: list[Measurement] = []
-    failed: list[str] = []
     for measurement in _measured(runs, failed):
         for warning in measurement.warnings:
             print(f"warning: {measurement.name}: {warning}", file=sys.stderr)
@@ -70,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _loaded(arguments: argparse.Namespace) -> list[TrainedRun]:
+def _loaded(arguments: argparse.Namespace, failed: list[str]) -> list[TrainedRun]:
+    """The runs that are named; a run of a benchmark that cannot be read is told and noted."""
     from msadg.protocols.grid import is_grid, load_grid
     from msadg.protocols.run import load_run
 
@@ -78,9 +82,19 @@ def _loaded(arguments: argparse.Namespace) -> list[TrainedRun]:
     if arguments.rows and not grids:
         raise UsageError("--rows chooses among the runs of a benchmark's folder, and none was named; leave it out")
     moved = {"stores": arguments.stores, "data_root": arguments.data_root}
+
+    def leave_out(record: Record, error: MsadgError) -> None:
+        failed.append(f"{record.row}, {'+'.join(record.source_domains)}, seed {record.seed}: {error}")
+        print(f"msadg analyse: {failed[-1]}", file=sys.stderr)
+
     found: list[TrainedRun] = []
     for folder in arguments.runs:
-        found += load_grid(folder, arguments.rows or (), **moved) if folder in grids else [load_run(folder, **moved)]
+        if folder in grids:
+            found += load_grid(folder, arguments.rows or (), **moved, leave_out=leave_out)
+        else:
+            found.append(load_run(folder, **moved))
+    if failed and not found:
+        raise RunError("no run could be read; the messages above say why")
     if not found:
         raise UsageError(f"{', '.join(map(str, arguments.runs))}: no run has finished there yet")
     return found

@@ -34,12 +34,14 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--video",
         metavar="EXTRACTOR",
         help="video features: hog (offline), vggface2, openface, facet, with options as in hog:rate=10; auto "
-        "(vggface2 where its weights were downloaded, else hog); or simulated (says so in every table)",
+        "(vggface2 where its weights were downloaded, else hog); or simulated, also as in "
+        "simulated:redundancy=0.25 (says so in every table)",
     )
     data.add_argument(
         "--audio",
         metavar="EXTRACTOR",
-        help="audio features: logmel, acoustic, speech:model=wav2vec2; or simulated (says so in every table)",
+        help="audio features: logmel, acoustic, speech:model=wav2vec2; or simulated, with the same option as video "
+        "(says so in every table)",
     )
 
 

@@ -155,7 +155,7 @@ def _write_page(arguments: argparse.Namespace) -> int:
     )
     write_page(content, arguments.output)
     print(to_markdown(tables[0]), end="")
-    for note in notes:
+    for note in [*notes, *content.measurement_notes, *content.case_notes]:
         print(f"note: {note}", file=sys.stderr)
     print(f"report: {arguments.output}", file=sys.stderr)
     return 0

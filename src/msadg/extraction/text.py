@@ -147,7 +147,7 @@ class TextEncoder(TextTokens):
         revision: branch, tag or commit on the hub.
         batch_size: transcripts encoded at once, of similar length; on a CPU few, or half of the work is padding.
         device: where the encoder runs.
-        layer: whose states are taken: 0 is the embeddings, None the last; the layers after it are not computed.
+        layer: whose states are taken: 0 is the embeddings, None the last.
 
     Raises:
         FeatureError: the model cannot be had, or has fewer layers; raised when first needed.
@@ -170,7 +170,6 @@ class TextEncoder(TextTokens):
         self.batch_size = batch_size
         self.device = device
         self.layer = layer
-        self._ends_at_layer = False
 
     @property
     def name(self) -> str:
@@ -208,9 +207,8 @@ class TextEncoder(TextTokens):
         lengths = torch.tensor([len(one) for one in ids], device=self.device)
         valid = torch.arange(longest, device=self.device) < lengths[:, None]
         encoder = self._encoder
-        reads_within = self.layer is not None and not self._ends_at_layer
-        made = encoder(input_ids=padded, attention_mask=valid.long(), output_hidden_states=reads_within)
-        states: Tensor = made.hidden_states[self.layer] if reads_within else made.last_hidden_state
+        made = encoder(input_ids=padded, attention_mask=valid.long(), output_hidden_states=self.layer is not None)
+        states: Tensor = made.last_hidden_state if self.layer is None else made.hidden_states[self.layer]
         return states.float().cpu()
 
     @cached_property
@@ -218,7 +216,7 @@ class TextEncoder(TextTokens):
         encoder = load_encoder(self.model, self.revision).requires_grad_(False).to(self.device)
         if self.layer is not None:
             check_layer(self.layer, encoder, self.model)
-            self._ends_at_layer = ends_at(self.layer, encoder)
+            leave_out_layers(self.layer, encoder)
         return encoder
 
 
@@ -233,16 +231,14 @@ def check_layer(layer: int, encoder: torch.nn.Module, model: str) -> None:
         raise FeatureError(f"{model} has {num_layers} layers, so there is no layer {layer}; take 0 to {num_layers}")
 
 
-def ends_at(layer: int, encoder: torch.nn.Module) -> bool:
-    """Take out the layers after one, where they are kept as BERT does; False where it cannot be done.
+def leave_out_layers(layer: int, encoder: torch.nn.Module) -> None:
+    """Take out what need not be computed for the states of a layer, where layers are kept as BERT keeps them.
 
-    BERT and its kin normalise after each layer, so that the last hidden state is then that layer's own.
+    The next layer stays: what it reads are those states, also where an encoder normalises only after its last layer.
     """
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
-    if not isinstance(layers, torch.nn.ModuleList):
-        return False
-    del layers[layer:]
-    return True
+    if isinstance(layers, torch.nn.ModuleList):
+        del layers[layer + 1 :]
 
 
 EMPTY = Loss("transcript", "the transcript is empty")

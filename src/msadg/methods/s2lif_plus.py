@@ -38,10 +38,10 @@ class S2LIFPlusConfig(S2LIFConfig):
     polarity_weight: float = 1.0
     """w_p; 0 leaves the polarity heads out. A regression predicts the polarity anyway and has none."""
     risk_variance_weight: float = 0.0
-    """Of V-REx's penalty: the variance of the source domains' risks in a batch."""
+    """Of V-REx's penalty: the variance of the source domains' risks in a batch; nothing with one source."""
     moment_weight: float = 0.0
     """Of CORAL's penalty: how far the source domains' means and covariances of what the last classifier reads are
-    apart."""
+    apart; nothing with one source."""
 
     def __post_init__(self) -> None:
         """Check ranges.

@@ -39,6 +39,7 @@ class RunningMean:
 
     def update(self, method: Method) -> None:
         """Follow the weights after an optimiser step."""
+        _fit_buffers(self.method, method)
         self._averaged.update_parameters(method)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -48,6 +49,14 @@ class RunningMean:
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
         """Go on from a saved mean."""
         self._averaged.load_state_dict(tensors)
+
+
+def _fit_buffers(ours: Method, theirs: Method) -> None:
+    """Give a method's buffers the shapes of another's: Group DRO learns as it trains how many domains there are."""
+    for here, there in zip(ours.modules(), theirs.modules(), strict=True):
+        for name, buffer in there.named_buffers(recurse=False):
+            if getattr(here, name).shape != buffer.shape:
+                setattr(here, name, buffer.clone())
 
 
 def _towards(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from msadg.errors import MsadgWarning, RunError, UnknownNameError, UsageError
+from msadg.errors import MsadgError, MsadgWarning, RunError, UnknownNameError, UsageError
 from msadg.methods import load_method
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.experiment import Experiment, experiment_from
@@ -210,7 +210,12 @@ def is_grid(folder: Path) -> bool:
 
 
 def load_grid(
-    folder: Path, rows: Sequence[str] = (), *, stores: Path | None = None, data_root: Path | None = None
+    folder: Path,
+    rows: Sequence[str] = (),
+    *,
+    stores: Path | None = None,
+    data_root: Path | None = None,
+    leave_out: Callable[[Record, MsadgError], None] | None = None,
 ) -> Iterator[TrainedRun]:
     """Read the finished runs of a grid, in the order of ``rows``, then as they were recorded.
 
@@ -219,10 +224,11 @@ def load_grid(
         rows: whose; none stands for all.
         stores: where the features are now, if they moved.
         data_root: where the corpora are now, if they moved.
+        leave_out: told of a run that cannot be read, and why; the others are read all the same.
 
     Raises:
         UnknownNameError: a row of which no run succeeded.
-        RunError: a run's weights are gone, or damaged.
+        RunError: a run's weights are gone, or damaged, and ``leave_out`` is not given.
     """
     by_key = {record.key: record for record in read_records(folder / RECORDS_FILE) if record.error is None}
     by_row: dict[str, list[Record]] = {}
@@ -233,7 +239,14 @@ def load_grid(
             raise UnknownNameError(f"row of {folder}", row, by_row)
     for row in rows or by_row:
         for record in by_row[row]:
-            trained = load_run(_model_folder(folder, record.extra["training_key"]), stores=stores, data_root=data_root)
+            model = _model_folder(folder, record.extra["training_key"])
+            try:
+                trained = load_run(model, stores=stores, data_root=data_root)
+            except MsadgError as error:
+                if leave_out is None:
+                    raise
+                leave_out(record, error)
+                continue
             scored = experiment_from(record.settings, where=f"{folder / RECORDS_FILE}, record {record.key}")
             # Rows may share weights; the folder names the one that was trained first.
             yield replace(trained, experiment=replace(scored, data=trained.experiment.data))

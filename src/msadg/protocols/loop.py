@@ -156,6 +156,8 @@ class Trainer:
             self._best, _ = load_tensors(self._best_path())
 
     def _train_phase(self, phase: Phase, saved: SavedState | None) -> None:
+        # What an earlier phase left on parameters that are frozen now would count in the norm that clipping goes by.
+        self.method.zero_grad(set_to_none=True)
         for name, parameter in self.method.named_parameters():
             parameter.requires_grad_(name in self._trainable and name.startswith(phase.parameters))
         moving = [(name, p) for name, p in self.method.named_parameters() if p.requires_grad]

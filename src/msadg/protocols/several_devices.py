@@ -69,7 +69,7 @@ def train_on_several(trainer: Trainer, number: int, folder: Path) -> None:
     )
     receiver, sender = mp.get_context("spawn").Pipe(duplex=False)
     died: RunError | None = None
-    with _heard(receiver, trainer.observers) as errors, _own_port():
+    with _heard(receiver, trainer.observers) as errors, _own_port(), _none_left():
         try:
             fabric.launch(_take_part, _Task(trainer, folder), sender)  # type: ignore[arg-type]
         except (mp.ProcessRaisedException, mp.ProcessExitedException) as death:  # type: ignore[attr-defined]
@@ -82,6 +82,23 @@ def train_on_several(trainer: Trainer, number: int, folder: Path) -> None:
         raise errors[0]
     if died:
         raise died
+
+
+@contextmanager
+def _none_left() -> Iterator[None]:
+    """End what was started here where this process is interrupted: it would train on in a folder that is given up."""
+    import torch.multiprocessing as mp
+
+    before = set(mp.active_children())
+    try:
+        yield
+    except BaseException:
+        left = set(mp.active_children()) - before
+        for process in left:
+            process.kill()
+        for process in left:
+            process.join()
+        raise
 
 
 class _Quietly(DDPStrategy):
@@ -128,9 +145,9 @@ def _take_part(fabric: Fabric, task: _Task, wire: Connection) -> None:
 
 
 @contextmanager
-def _heard(wire: Connection, observers: Sequence[Observer]) -> Iterator[list[Exception]]:
+def _heard(wire: Connection, observers: Sequence[Observer]) -> Iterator[list[BaseException]]:
     """Pass on what is sent to observers; the list holds the errors that were sent or that they raised."""
-    errors: list[Exception] = []
+    errors: list[BaseException] = []
     is_over = Event()
 
     def listen() -> None:
@@ -148,7 +165,7 @@ def _heard(wire: Connection, observers: Sequence[Observer]) -> Iterator[list[Exc
         listener.join(timeout=10)
 
 
-def _pass_on(what: str, told: tuple[Any, ...], observers: Sequence[Observer], errors: list[Exception]) -> None:
+def _pass_on(what: str, told: tuple[Any, ...], observers: Sequence[Observer], errors: list[BaseException]) -> None:
     if what == "error":
         errors.append(_error_of(*told))
         return
@@ -156,7 +173,7 @@ def _pass_on(what: str, told: tuple[Any, ...], observers: Sequence[Observer], er
         try:
             tell: Callable[..., None] = getattr(observer, what)
             tell(*told)
-        except Exception as error:  # raised where the run was asked for, once it is over
+        except BaseException as error:  # raised where the run was asked for, once it is over
             errors.append(error)
 
 

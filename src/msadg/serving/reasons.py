@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from msadg.analysis.case_reasons import lost_without_steps, said_for, shares_of
 from msadg.protocols.sources import Sources
 from msadg.serving.features import Observed
 from msadg.serving.scoring import Scorer
@@ -25,9 +26,6 @@ from msadg.types import Steps
 
 SHOWN = 5
 """Steps and features that are named, of each modality."""
-
-MOST_WINDOWS = 200
-"""A longer sequence is left out piece by piece instead of step by step."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def reasons_for(
     else:
         by_step = {modality: part.sum(dim=1) for modality, part in evidence.items()}
         features += _learned_features(evidence, names, is_input=scorer.method.reads_inputs_directly)
-    by_step = _shares(by_step)
+    by_step = shares_of(by_step)
     if sources is not None and not (evidence and scorer.method.reads_inputs_directly):
         features += _named_features(scorer, steps, winner, sources, names)
     deciding = [step for modality, share in by_step.items() for step in _weightiest_steps(modality, share, observed)]
@@ -84,28 +82,21 @@ def linear_evidence(
     parts = scorer.method.evidence(scorer.batch(steps), scorer.plan.output)
     if parts is None:
         return None
-    first = {modality: parts[modality][0].double().cpu() for modality in steps}
-    if scorer.method.task.is_regression:
-        return {modality: part[..., 0] for modality, part in first.items()}
-    return {modality: part[..., winner] - part.mean(dim=-1) for modality, part in first.items()}
+    is_regression = scorer.method.task.is_regression
+    return {modality: said_for(parts[modality][0], winner, is_regression=is_regression) for modality in steps}
 
 
 def occluded_steps(scorer: Scorer, steps: Mapping[str, Steps], winner: int) -> dict[str, Float[Tensor, " time"]]:
     """What the winning class's log-probability loses without each step; shared evenly within a piece."""
     whole = scorer.support(steps, winner)[0]
-    lost = {}
-    for modality, own in steps.items():
-        places = torch.nonzero(own.valid[0])[:, 0]
-        pieces = torch.tensor_split(places, min(len(places), MOST_WINDOWS))
-        valid = own.valid.repeat(len(pieces), 1)
-        for row, piece in enumerate(pieces):
-            valid[row, piece] = False
-        values = own.values.expand(len(pieces), -1, -1).masked_fill(~valid[..., None], 0)
-        without = _with_variants(scorer, steps, modality, Steps(values, valid), winner)
-        lost[modality] = torch.zeros(own.valid.shape[1], dtype=torch.float64)
-        for row, piece in enumerate(pieces):
-            lost[modality][piece] = (whole - without[row]) / len(piece)
-    return lost
+    return {
+        modality: lost_without_steps(
+            own,
+            whole,
+            lambda variants, modality=modality: _with_variants(scorer, steps, modality, variants, winner),  # type: ignore[misc]
+        )
+        for modality, own in steps.items()
+    }
 
 
 def _with_variants(
@@ -115,11 +106,6 @@ def _with_variants(
     num = len(variants.valid)
     rest = {m: Steps(s.values.expand(num, -1, -1), s.valid.expand(num, -1)) for m, s in steps.items()}
     return scorer.support({**rest, modality: variants}, winner)
-
-
-def _shares(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    total = sum(float(part.abs().sum()) for part in parts.values())
-    return {modality: part / total if total > 0 else part for modality, part in parts.items()}
 
 
 def _largest(shares: Float[Tensor, " entry"]) -> list[int]:
@@ -150,7 +136,7 @@ def seconds(value: float | np.floating) -> float | None:
 def _learned_features(
     evidence: Mapping[str, Tensor], names: Mapping[str, Mapping[str, slice]], *, is_input: bool
 ) -> list[DecidingFeature]:
-    shares = _shares({modality: part.sum(dim=0) for modality, part in evidence.items()})
+    shares = shares_of({modality: part.sum(dim=0) for modality, part in evidence.items()})
     return [
         DecidingFeature(
             modality=modality,
@@ -192,7 +178,7 @@ def _named_features(
             for at in range(0, len(columns), 8)
         ]
         lost[modality] = whole - torch.cat(without)
-    shares = _shares(lost)
+    shares = shares_of(lost)
     return [
         DecidingFeature(modality, "input", columns[at].start, float(part[at]), name=list(names[modality])[at])
         for modality, part in shares.items()

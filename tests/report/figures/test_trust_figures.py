@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from msadg.analysis.measurement import Measurement
+from msadg.report.curves import COLOURS
 from msadg.report.figure_files import write_figure
 from msadg.report.figures import coverage, faithfulness, reliability, shift_errors
 
@@ -58,13 +59,16 @@ def test_coverage_has_a_panel_for_each_measure_and_domain():
     np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [0.25, 0.5])
 
 
-def test_a_row_without_any_area_is_left_out_of_the_legend():
+@pytest.mark.parametrize("without", ["erm", "_odd $x$"])
+def test_a_row_without_any_area_is_left_out_and_the_others_keep_their_colours(without: str):
     known = {"auroc": 0.6, "low": 0.5, "high": 0.7, "share_far": 0.1, "median_ratio": 1.0}
     rows = cells({"score": "rejected", "modality": "text"} | known, {"score": "doubt", "modality": ""} | known)
     for row in rows:
-        if row["row"] != "erm":
+        if row["row"] == without:
             row["auroc"] = np.nan
     figure = shift_errors.draw(measured(rows))
+    (drawn,) = figure.axes[0].containers
+    assert drawn.lines[0].get_color() == COLOURS[1 if without == "erm" else 0]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["doubt", "rejected text"]
     assert not figure.legends
 

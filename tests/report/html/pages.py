@@ -82,6 +82,11 @@ def measure_fails(runs):
     raise FeatureError("no video; give a run that reads it")
 
 
+def measure_breaks(runs):
+    """It cannot, and that is our fault."""
+    raise ZeroDivisionError("division by zero")
+
+
 def measure_well(runs):
     """It can."""
     return measurement()

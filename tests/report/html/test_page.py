@@ -174,9 +174,13 @@ def test_warnings_of_runs_are_counted(make_record):
 
 def test_a_measurement_that_cannot_be_made_is_told_and_the_others_are(monkeypatch):
     monkeypatch.setattr(
-        content_module, "MEASURED_BY", tuple(f"tests.report.html.pages:measure_{n}" for n in ("none", "fails", "well"))
+        content_module,
+        "MEASURED_BY",
+        tuple(f"tests.report.html.pages:measure_{n}" for n in ("none", "fails", "breaks", "well")),
     )
     measured, notes = measure_all([TrainedRun.__new__(TrainedRun)])  # which nobody looks at
     assert [one.name for one in measured] == ["well"]
-    assert notes == ["pages: no video; give a run that reads it"]
+    assert notes[0] == "pages: no video; give a run that reads it"
+    assert notes[1].startswith("pages: not made, by a fault of msadg (ZeroDivisionError: division by zero)")
+    assert len(notes) == 2
     assert measure_all([]) == ([], [])

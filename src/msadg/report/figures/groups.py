@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -48,13 +48,25 @@ def of_group(table: pd.DataFrame, group: Group) -> pd.DataFrame:
     return table[(table["row"] == group[0]) & (table["sources"] == group[1])]
 
 
-def name_groups(figure: Figure, groups: Sequence[Group], more: Sequence[Line2D] = (), left_out: int = 0) -> None:
-    """A legend below all panels: the groups, where there are several, and other lines."""
+def name_groups(
+    figure: Figure,
+    groups: Sequence[Group],
+    more: Sequence[Line2D] = (),
+    left_out: int = 0,
+    styles: Mapping[Group, Style] | None = None,
+) -> None:
+    """A legend below all panels: the groups, where there are several, and other lines.
+
+    Args:
+        figure: with its panels.
+        groups: that are drawn.
+        more: lines that are no group's.
+        left_out: groups that are in the table alone.
+        styles: of the groups; None stands for ``styles_of(groups)``.
+    """
     names = group_names(groups)
-    handles = [
-        Line2D([], [], label=_spelled(names[group]), markersize=4, **style)
-        for group, style in styles_of(groups).items()
-    ]
+    styles = styles_of(groups) if styles is None else styles
+    handles = [Line2D([], [], label=_spelled(names[group]), markersize=4, **styles[group]) for group in groups]
     handles = [*(handles if len(groups) > 1 else []), *more]
     if not handles:
         return

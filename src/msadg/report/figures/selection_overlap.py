@@ -15,6 +15,10 @@ from msadg.report.curves import style_of
 from msadg.report.figures.groups import MOST_GROUPS, plain_axes
 from msadg.report.names import printed
 
+WIDEST = 16.0
+"""Inches of the figure."""
+LETTER = 0.06
+"""Inches of a letter below the axis."""
 CONTROL = "two seeds & (control)"
 
 
@@ -25,8 +29,13 @@ def draw(measurement: Measurement) -> Figure:
     rows = list(dict.fromkeys(table["row"]))
     shown = rows[:MOST_GROUPS]
     between, modalities = list(dict.fromkeys(table["between"])), list(dict.fromkeys(table["modality"]))
-    width = max(max(0.85, 0.25 * (len(shown) + 1)) * len(between), 1.6) * len(modalities) + 0.8
-    figure = Figure(figsize=(min(width, 16), 2.8 + 0.2 * len(shown)), dpi=150, layout="constrained")
+    width = min(max(max(0.85, 0.25 * (len(shown) + 1)) * len(between), 1.6) * len(modalities) + 0.8, WIDEST)
+    names = [_named(pair) for pair in between]
+    longest = LETTER * max((len(line) for name in names for line in name.split("\n")), default=0)
+    # Names that are wider than their place would run into each other.
+    is_turned = longest > 0.95 * (width - 0.8) / len(modalities) / (len(between) + 0.2)
+    height = 2.8 + 0.2 * len(shown) + is_turned * longest
+    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
     panels = figure.subplots(1, len(modalities), squeeze=False)[0]
     for axes, modality in zip(panels, modalities, strict=True):
         plain_axes(axes)
@@ -37,8 +46,8 @@ def draw(measurement: Measurement) -> Figure:
                 cell = part[(part["row"] == row) & (part["between"] == pair)]
                 _draw_cell(axes, cell, place + offset, 0.7 / len(shown), number)
         axes.set_title(modality, fontsize=8)
-        axes.set_xticks(range(len(between)), [_named(pair) for pair in between])
-        axes.tick_params(axis="x", labelsize=7)
+        axes.set_xticks(range(len(between)), names)
+        axes.tick_params(axis="x", labelsize=7, labelrotation=90 if is_turned else 0)
         axes.set_xlim(-0.6, len(between) - 0.4)
         axes.axhline(0, color="0.5", linewidth=0.8, zorder=0)
     panels[0].set_ylabel("shared positions,\nless those by chance")

@@ -28,7 +28,9 @@ def draw(measurement: Measurement) -> Figure:
     """A panel for each domain, a line for each score, a mark with its interval for each row."""
     known = measurement.table[measurement.table["auroc"].notna()]
     table = known if len(known) else measurement.table
-    groups, domains, scores = groups_of(table), domains_of(table), _scores_of(table)
+    styles = styles_of(groups_of(measurement.table))  # a row without any area keeps its colour for other figures
+    groups = [group for group in styles if not of_group(table, group).empty]
+    domains, scores = domains_of(table), _scores_of(table)
     mean = cells(table)
     line_inches = 0.11 * len(groups) + 0.1
     height = 0.8 + line_inches * len(scores) + legend_inches(groups)
@@ -38,15 +40,15 @@ def draw(measurement: Measurement) -> Figure:
         plain_axes(axes)
         axes.grid(axis="x", linewidth=0.4, color="0.88")
         axes.axvline(0.5, color="0.5", linewidth=0.9)
-        for number, (group, style) in enumerate(styles_of(groups).items()):
+        for number, group in enumerate(groups):
             part = of_group(mean, group)
             aside = 0.7 * ((number + 0.5) / len(groups) - 0.5)
-            _draw_group(axes, part[part["domain"] == domain], scores, aside, style)
+            _draw_group(axes, part[part["domain"] == domain], scores, aside, styles[group])
         axes.set_title(titled(table, domain), fontsize=8)
         axes.set_xlabel("AUROC for errors")
     panels[0].set_yticks(range(len(scores)), [" ".join(score).strip() for score in scores])
     panels[0].set_ylim(len(scores) - 0.5, -0.5)
-    name_groups(figure, groups, left_out=num_left_out(table))
+    name_groups(figure, groups, left_out=num_left_out(measurement.table), styles=styles)
     return figure
 
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from msadg.analysis.all_measurements import MEASURED_BY
 from msadg.analysis.cases import Case, find_cases
 from msadg.analysis.measurement import Measurement
+from msadg.analysis.wording import number_of
 from msadg.errors import MsadgError, MsadgWarning
 from msadg.protocols.run import TrainedRun
 from msadg.report.figures import DRAWN_BY
@@ -31,6 +32,7 @@ from msadg.report.html.sections import (
 )
 from msadg.report.html.svg import inline_svg
 from msadg.report.tables import Table
+from msadg.results.aggregate import row_of
 from msadg.results.record import Record
 
 
@@ -150,7 +152,10 @@ def content_of(
 def measure_all(
     runs: Sequence[TrainedRun], tell: Callable[[str], None] = lambda _: None
 ) -> tuple[list[Measurement], list[str]]:
-    """Every measurement of ``msadg analyse`` that these runs allow, save the cases; and why others failed."""
+    """Every measurement of ``msadg analyse`` that these runs allow, save the cases; and why others failed.
+
+    Whatever a measurement fails of, the page is made without it and says so.
+    """
     if not runs:
         return [], []
     measured, notes = [], []
@@ -162,8 +167,14 @@ def measure_all(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MsadgWarning)  # a measurement says in its own warnings what it met
                 found: Measurement | None = _imported(name)(runs)
-        except MsadgError as error:
+        except (MsadgError, OSError) as error:
             notes.append(f"{_plainly(name)}: {error}")
+            continue
+        except Exception as error:  # The tables and what was measured for minutes before would be lost with it.
+            notes.append(
+                f"{_plainly(name)}: not made, by a fault of msadg ({type(error).__name__}: {error}); please report it. "
+                "`msadg analyse` on the same runs shows where"
+            )
             continue
         if found is not None:
             measured.append(found)
@@ -209,38 +220,42 @@ def _shown_case(case: Case) -> ShownCase:
 
 def _shown_courses(runs: Sequence[TrainedRun]) -> list[ShownCourse]:
     shown = []
-    for name, title, unit, courses in (
-        ("losses", "Terms of the loss in training", "loss", loss_courses(runs)),
-        ("dev", "The score that chose the epoch, on the dev clips of the sources", "score", dev_courses(runs)),
+    for name, title, unit, courses, what in (
+        ("losses", "Terms of the loss in training", "loss", loss_courses(runs), LOSSES_ARE),
+        ("dev", "Scores on dev clips in training", "score", dev_courses(runs), DEV_SCORES_ARE),
     ):
         if courses:
             figure = inline_svg(lambda c=courses, u=unit: draw_courses(c, u), name, title, courses_in_words(courses))  # type: ignore[misc]
-            shown.append(ShownCourse(title=title, caption=_course_caption(courses), figure=figure))
+            shown.append(ShownCourse(title=title, caption=f"{_panels_are(courses)} {what}", figure=figure))
     return shown
 
 
-def _course_caption(courses: Courses) -> str:
+LOSSES_ARE = "Each term is the mean over the clips of an epoch."
+DEV_SCORES_ARE = (
+    "The score is the metric that the choice of the epoch goes by (training.selection_metric; an error is negated, so "
+    "that higher is better), mean over the dev splits of the sources; of rows marked (oracle), of the targets. With "
+    "leave_one_source_out it is shown and does not choose: the number of epochs was chosen in other runs."
+)
+
+
+def _panels_are(courses: Courses) -> str:
     more = f" {len(courses) - MOST_ROWS} more rows are not drawn." if len(courses) > MOST_ROWS else ""
     return (
-        "A panel for each row that was trained by epochs. Lines: mean over the row's runs (seeds and settings); "
-        f"shades: from the least to the most of them. Each term is the mean over the clips of an epoch.{more}"
+        "A panel for each row that was trained by epochs; stages follow one another. Lines: mean over the row's "
+        f"trainings (seeds and sources) that still ran; shades: from the least to the most of them.{more}"
     )
 
 
 def _summary(records: Sequence[Record]) -> str:
-    rows = len({record.row for record in records})
+    rows = len({row_of(record) for record in records})
     seeds = len({record.seed for record in records})
-    settings = len({(record.setting, record.source_domains) for record in records})
+    sources = len({record.source_domains for record in records})
     failed = sum(record.error is not None for record in records)
     said = (
-        f"{_count(len(records), 'run')}: {_count(rows, 'row')}, {_count(settings, 'choice')} of sources, "
-        f"{_count(seeds, 'seed')}."
+        f"{number_of(len(records), 'run')}: {number_of(rows, 'row')}, {number_of(sources, 'choice')} of sources, "
+        f"{number_of(seeds, 'seed')}."
     )
     return said + (f" {failed} of them failed." if failed else "")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _id(name: str) -> str:

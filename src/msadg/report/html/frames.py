@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from msadg.analysis.cases import Case, StepShare
-from msadg.errors import FeatureError, MediaError
+from msadg.errors import FeatureError, MsadgError
 from msadg.extraction.media.decode import frames_at
 
 MOST_FRAMES = 6
@@ -49,7 +49,7 @@ def key_frames(case: Case) -> tuple[list[KeyFramePicture], str]:
     chosen = sorted(sorted(timed, key=lambda step: -abs(step.share))[:MOST_FRAMES], key=lambda step: step.step)
     try:
         return pictures_of(case.clip_path, chosen), ""
-    except (MediaError, OSError) as error:
+    except (MsadgError, OSError) as error:
         return [], f"No frames: {error}"
 
 
@@ -66,7 +66,7 @@ def pictures_of(path: str, steps: Sequence[StepShare]) -> list[KeyFramePicture]:
 def _picture(image: UInt8[np.ndarray, "height width 3"], step: StepShare) -> KeyFramePicture:
     import cv2
 
-    height = round(image.shape[0] * WIDTH / image.shape[1])
+    height = max(1, round(image.shape[0] * WIDTH / image.shape[1]))
     small = cv2.resize(image, (WIDTH, height), interpolation=cv2.INTER_AREA)
     is_written, coded = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not is_written:

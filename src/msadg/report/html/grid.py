@@ -10,7 +10,7 @@ import pandas as pd
 
 from msadg.report.markdown import heading
 from msadg.report.names import MISSING, bracketed, number, spread
-from msadg.report.tables import Cell, Table, shown_once, with_published
+from msadg.report.tables import Cell, Row, Table, shown_once, with_published
 
 MOST_LINES = 60
 """Of a measurement's table; the rest is counted, and in the files of ``msadg analyse``."""
@@ -46,7 +46,7 @@ def grid_of(title: str, head: Sequence[str], rows: Sequence[Sequence[str]], num_
 def grid_of_scores(table: Table) -> Grid:
     """A table of scores with its marks, as ``to_markdown`` spells it."""
     head = ["method", *(heading(column) for column in table.columns)]
-    labels = [[GridCell(row.label + ("†" if row.is_oracle else ""))] for row in table.rows]
+    labels = [[GridCell(marked(row))] for row in table.rows]
     if table.has_categories:
         head = ["category", *head]
         labels = [[GridCell(name), *label] for name, label in zip(shown_once(table.rows), labels, strict=True)]
@@ -57,6 +57,11 @@ def grid_of_scores(table: Table) -> Grid:
     return Grid(
         title=table.title, head=tuple(head), rows=tuple(map(tuple, rows)), num_labels=1 + int(table.has_categories)
     )
+
+
+def marked(row: Row) -> str:
+    """A row's label; of one that was chosen on the target with the dagger that says so."""
+    return row.label + ("†" if row.is_oracle else "")
 
 
 def _score(cell: Cell | None, published: float | None) -> GridCell:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from msadg.analysis.stress_curves import label_of
+from msadg.analysis.wording import number_of
 from msadg.protocols.run import TrainedRun
 from msadg.report.curves import Style, style_of
 from msadg.report.names import number, printed
@@ -46,17 +49,28 @@ def loss_courses(runs: Sequence[TrainedRun]) -> Courses:
 
 
 def dev_courses(runs: Sequence[TrainedRun]) -> Courses:
-    """The score that chose the epoch, on the dev clips of the sources, by row; higher is better."""
-    return _courses(runs, lambda entry: {} if entry.get("score") is None else {"score": entry["score"]})
+    """The score after each epoch on the dev clips that selection reads, mean over domains; higher is better."""
+    return _courses(runs, lambda entry: {"score": entry["score"]} if entry.get("dev") else {})
 
 
 def _courses(runs: Sequence[TrainedRun], read: Callable[[dict[str, object]], object]) -> Courses:
     by_row: dict[str, list[list[dict[str, float]]]] = {}
-    for trained in runs:
-        epochs: list[dict[str, float]] = [read(entry) for entry in trained.state.history]  # type: ignore[misc]
-        if epochs:
-            by_row.setdefault(trained.experiment.row, []).append(epochs)
+    for row, history in _trainings(runs):
+        epochs: list[dict[str, float]] = [read(entry) for entry in history]  # type: ignore[misc]
+        if any(epochs):
+            by_row.setdefault(row, []).append(epochs)
     return {row: tuple(_rows_courses(histories)) for row, histories in by_row.items()}
+
+
+def _trainings(runs: Sequence[TrainedRun]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """The row and the history of each training; runs of a row that differ in what was scored are one training."""
+    met: list[tuple[str, tuple[str, ...], int, list[dict[str, Any]]]] = []
+    for trained in runs:
+        experiment = trained.experiment
+        training = label_of(experiment), experiment.domains.source_domains, experiment.seed, trained.state.history
+        if training not in met:
+            met.append(training)
+            yield training[0], training[3]
 
 
 def _rows_courses(histories: Sequence[Sequence[Mapping[str, float]]]) -> list[Course]:
@@ -84,7 +98,7 @@ def draw_courses(courses: Courses, unit: str) -> Figure:
     styles = {name: style_of(at) for at, name in enumerate(names)}
     for axes, (row, found) in zip(panels, shown.items(), strict=False):
         _draw_panel(axes, found, styles)
-        axes.set_title(f"{printed(row)} ({len(found[0].values)} runs)", fontsize=8, parse_math=False)
+        axes.set_title(f"{printed(row)} ({number_of(len(found[0].values), 'run')})", fontsize=8, parse_math=False)
         axes.set_ylabel(unit)
         axes.set_xlabel("epoch")
     for axes in panels[len(shown) :]:
@@ -115,7 +129,7 @@ def _draw_panel(axes: Axes, courses: Sequence[Course], styles: Mapping[str, Styl
     everything = np.concatenate([course.values.ravel() for course in courses])
     if np.nanmin(everything) > 0 and np.nanmax(everything) > 20 * np.nanmin(everything):
         axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
 
 
 def courses_in_words(courses: Courses) -> str:
