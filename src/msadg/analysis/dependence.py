@@ -222,8 +222,9 @@ def _verdict(means: pd.DataFrame, within: bool) -> str:
             "clips can show is not ruled out."
         )
     claim = f"That selected features are independent {about} is not supported here: up to {percent(most)} of the pairs"
+    given = _given_label(pd.DataFrame(selected))
     return (
-        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so{_given_label(pd.DataFrame(selected))}. "
+        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so{given}. "
         f"{_against_rejected(means)}"
     )
 

@@ -31,7 +31,7 @@ KNOWN_MODELS = ("minilm", *ALIASES)
 """Names of models that no folder of the same name stands for."""
 
 UNRECORDED = ("device", "devices", "strategy", "checkpoint_steps")
-"""Training settings that do not decide what a run learns, save by chance: each of several devices draws dropout."""
+"""Training settings that do not decide what a run learns; but each of several devices draws its own dropout."""
 
 
 @dataclass(frozen=True, kw_only=True)
