@@ -90,8 +90,7 @@ def test_nothing_is_simulated_for_classes_that_the_simulated_world_does_not_have
     assert not (tmp_path / "stores").exists()  # no time went into the text
 
 
-# Runs this short may end before their masks reject anything, and say so.
-@pytest.mark.filterwarnings("ignore:the text mask rejects:msadg.errors.MsadgWarning")
+@pytest.mark.short_runs
 @pytest.mark.parametrize("method", ["constant", "linear", "erm", "s2lif"])
 def test_a_run_on_humour_is_trained_scored_and_loaded_without_its_corpora(tmp_path: Path, method: str):
     experiment = on_humour(tmp_path / "toy", method)

@@ -51,8 +51,7 @@ run.train_run(experiment, folder / "run", resume=True, observers=[Killer()])
 
 
 @pytest.mark.slow
-# Runs this short may end before their masks reject anything, and say so.
-@pytest.mark.filterwarnings("ignore::msadg.errors.MsadgWarning")
+@pytest.mark.short_runs
 @pytest.mark.parametrize(
     ("schedule", "moments", "firsts"),
     [  # Where each process begins shows that it went on from the last state that was saved (every 5 of 12 steps).
