@@ -224,8 +224,7 @@ def _verdict(means: pd.DataFrame, within: bool) -> str:
     claim = f"That selected features are independent {about} is not supported here: up to {percent(most)} of the pairs"
     given = _given_label(pd.DataFrame(selected))
     return (
-        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so{given}. "
-        f"{_against_rejected(means)}"
+        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so{given}. {_against_rejected(means)}"
     )
 
 
