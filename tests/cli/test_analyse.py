@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import msadg.cli.analyse
+from msadg.analysis import all_measurements
 from msadg.analysis.all_measurements import MEASURED_BY
 from msadg.cli import main
 from msadg.errors import MsadgWarning, RunError, StoreError
@@ -47,7 +47,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _own_measurements(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(msadg.cli.analyse, "MEASURED_BY", MEASURED_BY[:7])
+    monkeypatch.setattr(all_measurements, "MEASURED_BY", MEASURED_BY[:7])
     warnings.simplefilter("default", MsadgWarning)
 
 
@@ -78,7 +78,7 @@ def test_runs_become_tables_figures_and_a_page(trained, capsys):
 def only(monkeypatch, *names: str) -> None:
     """Make these measurements alone."""
     paths = tuple(f"msadg.analysis.{name}" for name in names)
-    monkeypatch.setattr(msadg.cli.analyse, "MEASURED_BY", paths)
+    monkeypatch.setattr(all_measurements, "MEASURED_BY", paths)
 
 
 def test_the_same_runs_give_the_same_bytes(trained, monkeypatch):
@@ -96,9 +96,9 @@ def test_a_measurement_that_fails_is_told_and_the_others_are_made(trained, monke
     only(monkeypatch, "selected_features:measure", "keep_ratio:measure")
     monkeypatch.setattr("msadg.analysis.keep_ratio.measure", fails)
     assert main(["analyse", str(trained / "0"), "-o", "some"]) == 1
-    assert "keep_ratio: stores/a: gone; extract again" in capsys.readouterr().err
+    assert "keep ratio: stores/a: gone; extract again" in capsys.readouterr().err
     assert not Path("some/keep-ratio.csv").exists() and Path("some/selected-features.png").exists()
-    assert "## Not measured\n\n- keep_ratio: stores/a: gone" in Path("some/analysis.md").read_text()
+    assert "## Not measured\n\n- keep ratio: stores/a: gone" in Path("some/analysis.md").read_text()
 
 
 def test_where_the_stores_are_gone_the_masks_are_still_looked_at(trained, tmp_path, monkeypatch, capsys):

@@ -94,7 +94,7 @@ def test_a_row_to_hold_against_is_also_held_against_in_the_mean_of_all_targets(t
     write_report(records, [], tmp_path, ("md", "csv"), [overall])
     report = (tmp_path / "report.md").read_text()
     assert "### Mean over all targets: macro-F1" in report
-    assert r"| ERM    |            2 | 1.000 |           .000 |   +1.000\* | +1.000 to +1.000 |   < .001 |" in report
+    assert r"| ERM    |            2 | 1.000 |           .000 |   +1.000\* | +1.000 to +1.000 |  \< .001 |" in report
     assert (tmp_path / "overall-f1_macro.csv").read_text().count("\n") == 2
     assert overall_comparison(records, lambda r: right, None, ["f1_macro"]) == []
     assert overall_comparison(records, lambda r: right, "linear", ["ece"]) == []

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from msadg.errors import MsadgError
+
+if TYPE_CHECKING:
+    from msadg.analysis.measurement import Measurement
+    from msadg.protocols.run import TrainedRun
+
 MEASURED_BY: tuple[str, ...] = (
     "msadg.analysis.selected_features:measure",
     "msadg.analysis.selection_overlap:measure",
@@ -21,3 +31,51 @@ MEASURED_BY: tuple[str, ...] = (
 )
 """``module:function``, imported when it is called; each takes trained runs and returns a Measurement, or None where
 nothing of the kind could be measured of any of them."""
+CASES = "msadg.analysis.cases:measure_cases"
+
+
+def measure(
+    runs: Sequence[TrainedRun],
+    fail: Callable[[str], None],
+    tell: Callable[[str], None] = lambda _: None,
+    *,
+    skip: Sequence[str] = (),
+) -> Iterator[Measurement]:
+    """Every measurement that these runs allow, one after the other.
+
+    Whatever one fails of, be it a fault of this package, the others are made: minutes of work are not lost with it.
+
+    Args:
+        runs: what is measured.
+        fail: told which measurement could not be made, and why.
+        tell: told which is about to be made.
+        skip: of ``MEASURED_BY``, those that are left out.
+    """
+    for path in MEASURED_BY:
+        if path in skip:
+            continue
+        tell(plainly(path))
+        module, _, name = path.partition(":")
+        try:
+            found: Measurement | None = getattr(import_module(module), name)(runs)
+        except (MsadgError, OSError) as error:
+            fail(f"{plainly(path)}: {error}")
+        except Exception as error:
+            fail(
+                f"{plainly(path)}: not made, by a fault of msadg ({type(error).__name__}: {error}); please report it, "
+                "with the runs' settings"
+            )
+        else:
+            if found is not None:
+                yield found
+
+
+def plainly(path: str) -> str:
+    """What a measuring function is called for people.
+
+    Example:
+        >>> plainly("msadg.analysis.label_dependence:measure_shares")
+        'label dependence, shares'
+    """
+    module, _, name = path.rpartition(".")[2].partition(":")
+    return ", ".join(part for part in (module.replace("_", " "), name.removeprefix("measure").strip("_")) if part)

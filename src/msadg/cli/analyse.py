@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msadg.analysis.all_measurements import MEASURED_BY
+from msadg.analysis import all_measurements
 from msadg.errors import MsadgError, RunError, UsageError
 
 if TYPE_CHECKING:
@@ -104,24 +105,14 @@ def _measured(runs: Sequence[TrainedRun], failed: list[str]) -> Iterator[Measure
     """Every measurement that can be made, one after the other; why another could not is told and noted."""
     from msadg.cli.options import progress_bar
 
+    def fail(reason: str) -> None:
+        failed.append(reason)
+        print(f"msadg analyse: {reason}", file=sys.stderr)
+
     with progress_bar() as progress:
-        task = progress.add_task("measure", total=len(MEASURED_BY), note="")
-        for path in MEASURED_BY:
-            progress.update(task, note=path.rpartition(".")[2].replace(":", " "))
-            try:
-                measurement = _found(path)(runs)
-            except MsadgError as error:
-                failed.append(f"{path.rpartition('.')[2].partition(':')[0]}: {error}")
-                print(f"msadg analyse: {failed[-1]}", file=sys.stderr)
-                measurement = None
-            progress.advance(task)
-            if measurement is not None:
-                yield measurement
-
-
-def _found(path: str) -> Callable[[Sequence[TrainedRun]], Measurement | None]:
-    import importlib
-
-    module, _, name = path.partition(":")
-    function: Callable[[Sequence[TrainedRun]], Measurement | None] = getattr(importlib.import_module(module), name)
-    return function
+        total, num_done = len(all_measurements.MEASURED_BY), count()
+        task = progress.add_task("measure", total=total, note="")
+        yield from all_measurements.measure(
+            runs, fail, lambda name: progress.update(task, completed=next(num_done), note=name)
+        )
+        progress.update(task, completed=total, note="")

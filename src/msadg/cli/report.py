@@ -20,6 +20,9 @@ from typing import TYPE_CHECKING, Any
 from msadg.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from msadg.report.tables import Table
     from msadg.results.record import Record
 
 
@@ -119,13 +122,17 @@ def _write_folder(arguments: argparse.Namespace) -> int:
     records, load_predictions = load_results(results)
     records, tables = _tables(arguments, records, load_predictions)
     folder = arguments.output or results / ("report" if arguments.table is None else f"table-{arguments.table}")
-    shown = [table.metric for table in tables]
-    # The primary metric is macro-F1, also where accuracy stands first because the paper prints it.
-    overall = overall_comparison(records, load_predictions, arguments.against, sorted(shown, key="f1_macro".__ne__))
+    overall = overall_comparison(records, load_predictions, arguments.against, _metrics(arguments, tables))
     write_report(records, tables, folder, arguments.format or FORMATS, overall)
     print(to_markdown(tables[0]), end="")
     print(f"report: {folder}", file=sys.stderr)
     return 0
+
+
+def _metrics(arguments: argparse.Namespace, tables: Sequence[Table]) -> list[str]:
+    """Those shown, the primary one first: macro-F1, where accuracy stands before it because the paper prints it."""
+    shown = [table.metric for table in tables]
+    return ["f1_macro", *shown] if arguments.table is not None and "f1_macro" in shown else shown
 
 
 def _tell(what: str) -> None:
@@ -138,8 +145,11 @@ def _write_page(arguments: argparse.Namespace) -> int:
     from msadg.report.html.page import write_page
     from msadg.report.html.runs import load_all_results, load_all_runs
     from msadg.report.markdown import to_markdown
+    from msadg.report.writing import overall_comparison
 
-    records, tables = _tables(arguments, *load_all_results(arguments.results))
+    records, load_predictions = load_all_results(arguments.results)
+    records, tables = _tables(arguments, records, load_predictions)
+    overall = overall_comparison(records, load_predictions, arguments.against, _metrics(arguments, tables))
     needs_runs = {record.key for record in records if record.error is None}
     runs, notes = load_all_runs(arguments.results, needs_runs, stores=arguments.stores, data_root=arguments.data_root)
     content = content_of(
@@ -147,6 +157,7 @@ def _write_page(arguments: argparse.Namespace) -> int:
         records,
         tables,
         runs,
+        overall=overall,
         with_measurements=not arguments.no_measurements,
         with_cases=not arguments.no_cases,
         show_transcripts=arguments.show_transcripts,

@@ -30,7 +30,7 @@ FILE_OPTIONS = ("file", "files", "model", "weights")
 KNOWN_MODELS = ("minilm", *ALIASES)
 """Names of models that no folder of the same name stands for."""
 
-UNRECORDED = ("device", "devices", "strategy", "checkpoint_steps")
+UNRECORDED = ("device", "devices", "checkpoint_steps")
 """Training settings that do not decide what a run learns; but each of several devices draws its own dropout."""
 
 

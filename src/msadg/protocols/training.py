@@ -18,7 +18,6 @@ from msadg.settings import require
 Metric = Literal["f1_macro", "accuracy", "balanced_accuracy", "nll", "mae", "corr"]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["32-true", "bf16-mixed"]
-Strategy = Literal["auto", "ddp"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +55,6 @@ class TrainingConfig:
     devices: int | Literal["auto"] = 1
     """So many GPUs (``auto``: all) train the run together: each predicts its share of every batch, and the loss is of
     the whole batch as on one. On a CPU so many processes do; ``auto`` is one."""
-    strategy: Strategy = "auto"
-    """How several devices work together, by its name in Lightning Fabric. There is one way: ``ddp``, the whole model
-    on each."""
     class_prior: Literal["source", "uniform", "uniform_by_domain"] = "source"
     """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones, for which the
     shares are added to the logits in training only: those of all sources together (``uniform``), or of each clip's own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msadg.report.markdown import escape, grid
@@ -12,27 +13,53 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def overall_to_markdown(found: pd.DataFrame, against: str, metric: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Rows against one of them in the mean over all targets (``results.overall``)."""
+
+    found: pd.DataFrame
+    against: str
+    metric: str
+
+    @property
+    def title(self) -> str:
+        """Its heading."""
+        return f"Mean over all targets: {printed(self.metric)}"
+
+    @property
+    def caption(self) -> str:
+        """How it was tested."""
+        return (
+            f"Each row less {printed(self.against)}, in the mean over the target cells (setting and domain) that both "
+            "have: bootstrap over whole videos, a test set drawn alike in all of its cells, for the seeds that were "
+            f"trained; p adjusted by Holm over {len(self.found)} rows. *: p < .05."
+        )
+
+    def lines(self) -> list[list[str]]:
+        """The heading of each column, then the cells of each row, in plain text."""
+        baseline = f"{printed(self.against)} on them"
+        head = ["method", "target cells", "mean", baseline, "difference", "95 % interval", "p (Holm)"]
+        return [head, *(_line({str(key): value for key, value in line.items()}) for line in self._records())]
+
+    def _records(self) -> list[dict[Any, Any]]:
+        return self.found.to_dict("records")
+
+
+def overall_to_markdown(overall: Overall) -> str:
     """A heading, the table, and how it was tested; ends with a line break."""
-    name = printed(against)
-    head = ["method", "target cells", "mean", f"{name} on them", "difference", "95 % interval", "p (Holm)"]
-    body = [_line({str(key): value for key, value in line.items()}) for line in found.to_dict("records")]
-    how = (
-        f"Each row less {name}, in the mean over the target cells (setting and domain) that both have: bootstrap over "
-        "whole videos, a test set drawn alike in all of its cells, for the seeds that were trained; p adjusted by Holm "
-        f"over {len(body)} rows. *: p < .05."
-    )
-    return "\n\n".join([f"### Mean over all targets: {printed(metric)}", grid([head, *body]), escape(how)]) + "\n"
+    head, *body = overall.lines()
+    escaped = [[escape(cell) for cell in line] for line in body]
+    return "\n\n".join([f"### {overall.title}", grid([head, *escaped]), escape(overall.caption)]) + "\n"
 
 
 def _line(line: dict[str, Any]) -> list[str]:
     p = float(line["p_adjusted"])
     return [
-        escape(printed(line["row"])),
+        printed(line["row"]),
         str(line["num_cells"]),
         number(line["mean"]),
         number(line["baseline_mean"]),
-        f"{line['difference']:+.3f}" + (r"\*" if p < LEVEL else ""),
+        f"{line['difference']:+.3f}" + ("*" if p < LEVEL else ""),
         f"{line['low']:+.3f} to {line['high']:+.3f}",
         "< .001" if p < 0.001 else number(p),
     ]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msadg.errors import RunError, UnknownNameError
 from msadg.report.csv_table import to_csv
 from msadg.report.latex import to_latex
 from msadg.report.markdown import to_markdown
-from msadg.report.overall_table import overall_to_markdown
+from msadg.report.overall_table import Overall, overall_to_markdown
 from msadg.report.tables import Table, build_table, split_by_sources
 from msadg.results.aggregate import compare, row_of, to_frame
 from msadg.results.journal import read_records
@@ -20,19 +18,6 @@ from msadg.results.predictions import Predictions, joined_predictions, read_pred
 from msadg.results.record import Record
 from msadg.results.statistics import BOOTSTRAPPED
 from msadg.store.atomic import write_text
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-@dataclass(frozen=True, slots=True)
-class Overall:
-    """Rows against one of them in the mean over all targets (``results.overall``)."""
-
-    found: pd.DataFrame
-    against: str
-    metric: str
-
 
 METRICS = ("f1_macro", "accuracy")
 REGRESSION_METRICS = ("mae", "corr", "acc2_has0", "acc2_non0", "acc7", "f1_macro")
@@ -155,7 +140,7 @@ def write_report(
         overall: comparisons over all targets, which follow the tables; as CSV ``overall-METRIC.csv``.
     """
     if "md" in formats:
-        parts = [*map(to_markdown, tables), *(overall_to_markdown(o.found, o.against, o.metric) for o in overall)]
+        parts = [*map(to_markdown, tables), *map(overall_to_markdown, overall)]
         write_text(folder / "report.md", "# Results\n\n" + "\n".join(parts))
     for one in overall if "csv" in formats else ():
         write_text(folder / f"overall-{one.metric}.csv", one.found.to_csv(index=False))

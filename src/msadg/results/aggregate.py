@@ -157,11 +157,11 @@ def compare(
     reasons: list[str] = []
     draws = max(draws, _draws_needed(groups, baseline_row, rows, metric))
     for setting in dict.fromkeys(setting for row, setting in groups if row == baseline_row):
-        baseline = [_loader(load_predictions, run) for run in groups[baseline_row, setting]]
+        baseline = [loader(load_predictions, run) for run in groups[baseline_row, setting]]
         for row in (row for row, at in groups if at == setting and row != baseline_row):
             if rows is not None and row not in rows:
                 continue
-            runs = [_loader(load_predictions, run) for run in groups[row, setting]]
+            runs = [loader(load_predictions, run) for run in groups[row, setting]]
             for domain in shared_targets(groups[row, setting], groups[baseline_row, setting], metric):
                 try:
                     a, b = ([load().of_domain(domain) for load in side] for side in (runs, baseline))
@@ -197,8 +197,8 @@ def targets_of(run: Record) -> list[str]:
     return [domain for domain in dict.fromkeys(scored) if domain not in run.source_domains]
 
 
-def _loader(load: Callable[[Record], Predictions], run: Record) -> Callable[[], Predictions]:
-    """Load a run's predictions when first asked for, and once; they go when their row is done."""
+def loader(load: Callable[[Record], Predictions], run: Record) -> Callable[[], Predictions]:
+    """Load a run's predictions when first asked for, and once; they go with what is returned."""
     return functools.cache(functools.partial(load, run))
 
 

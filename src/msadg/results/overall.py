@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from msadg.errors import MsadgWarning, RunError, UnknownNameError
-from msadg.results.aggregate import Group, Setting, group_runs, shared_targets
+from msadg.results.aggregate import Group, group_runs, loader, shared_targets
 from msadg.results.predictions import Predictions
 from msadg.results.record import Record
 from msadg.results.statistics import drawn_differences, holm, judged
@@ -17,6 +17,8 @@ from msadg.results.statistics import drawn_differences, holm, judged
 if TYPE_CHECKING:
     import pandas as pd
 
+Side = list[tuple[Record, Callable[[], Predictions]]]
+"""The runs of a row in a setting, each with what reads its predictions, once."""
 COLUMNS = ("row", "num_cells", "mean", "baseline_mean", "difference", "low", "high", "p", "p_adjusted")
 
 
@@ -55,11 +57,12 @@ def compare_means(
     rows = list(dict.fromkeys(row for row, _ in groups))
     if baseline_row not in rows:
         raise UnknownNameError("row", baseline_row, rows)
+    sides = {group: [(run, loader(load_predictions, run)) for run in runs] for group, runs in groups.items()}
     lines: list[dict[str, Any]] = []
     for row in rows:
         if row != baseline_row:
             try:
-                lines += _line(row, baseline_row, groups, load_predictions, metric, draws, seed)
+                lines += _line(row, baseline_row, sides, metric, draws, seed)
             except RunError as error:
                 warnings.warn(MsadgWarning(f"{row} not compared with {baseline_row} overall: {error}"), stacklevel=2)
     for line, adjusted in zip(lines, holm([line["p"] for line in lines]), strict=True):
@@ -68,35 +71,25 @@ def compare_means(
 
 
 def _line(
-    row: str,
-    baseline_row: str,
-    groups: dict[Group, list[Record]],
-    load: Callable[[Record], Predictions],
-    metric: str,
-    draws: int,
-    seed: int,
+    row: str, baseline_row: str, sides: dict[Group, Side], metric: str, draws: int, seed: int
 ) -> list[dict[str, Any]]:
     """The line of a row; none where no cell is shared."""
     differences, drawn, means, num_videos = [], [], [], 0
-    for setting in _shared(row, baseline_row, groups):
-        sides = groups[row, setting], groups[baseline_row, setting]
-        loaded = [[load(run) for run in side] for side in sides]
-        for domain in shared_targets(*sides, metric):
-            ours, theirs = ([run.of_domain(domain) for run in side] for side in loaded)
-            observed, cell_draws, videos = drawn_differences(ours, theirs, metric, draws, seed)
+    for setting in [setting for name, setting in sides if name == row and (baseline_row, setting) in sides]:
+        ours, theirs = sides[row, setting], sides[baseline_row, setting]
+        for domain in shared_targets([run for run, _ in ours], [run for run, _ in theirs], metric):
+            a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
+            observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
             differences.append(observed)
-            drawn.append(np.full(draws, np.nan) if cell_draws is None else cell_draws)
-            means.append([np.mean([run.metrics[domain][metric] for run in side]) for side in sides])
+            drawn.append(cell_draws)
+            means.append([np.mean([run.metrics[domain][metric] for run, _ in side]) for side in (ours, theirs)])
             num_videos += videos
     if not differences:
         return []
-    together = np.mean(drawn, axis=0)
-    has_draws = not np.isnan(together).all()
-    found = judged(float(np.mean(differences)), together if has_draws else None, num_videos)
+    known = [cell for cell in drawn if cell is not None]
+    # A cell in which nothing can be drawn leaves the mean without an interval, too.
+    together = np.mean(known, axis=0) if len(known) == len(drawn) else None
+    found = judged(float(np.mean(differences)), together, num_videos)
     mean, baseline_mean = np.mean(means, axis=0)
     values = (row, len(differences), mean, baseline_mean, found.mean, found.low, found.high, found.p, np.nan)
     return [dict(zip(COLUMNS, values, strict=True))]
-
-
-def _shared(row: str, baseline_row: str, groups: dict[Group, list[Record]]) -> Sequence[Setting]:
-    return [setting for name, setting in groups if name == row and (baseline_row, setting) in groups]

@@ -14,7 +14,9 @@ from msadg.report.html.frames import _picture
 from msadg.report.html.grid import grid_of_frame
 from msadg.report.html.page import render_page
 from msadg.report.html.svg import inline_svg
+from msadg.report.overall_table import Overall
 from msadg.report.writing import build_tables
+from msadg.results.overall import COLUMNS
 from msadg.types import SENTIMENT
 from tests.records import record_of
 
@@ -117,11 +119,16 @@ def content() -> Content:
     ]
     frame = _picture(np.full((40, 60, 3), 90, np.uint8), CASE.steps[0])
     return replace(
-        content_of("A <page>", found, tables, []),
+        content_of("A <page>", found, tables, [], overall=[Overall(compared(), "linear", "f1_macro")]),
         measurements=shown,
         cases=[ShownCase(case=CASE, frames=[frame], no_frames="")],
         case_notes=["Transcripts of mosi are withheld."],
     )
+
+
+def compared() -> pd.DataFrame:
+    """A row against another over all targets."""
+    return pd.DataFrame([dict(zip(COLUMNS, ("erm", 2, 0.5, 0.41, 0.09, 0.02, 0.16, 0.01, 0.01), strict=True))])
 
 
 def page_of() -> str:

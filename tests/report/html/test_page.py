@@ -6,9 +6,8 @@ from importlib.resources import files
 
 import pytest
 
+from msadg.analysis import all_measurements
 from msadg.protocols.run import TrainedRun
-from msadg.report.html import content as content_module
-from msadg.report.html.content import measure_all
 from msadg.report.html.page import weight_class, write_page
 from msadg.report.html.sections import data_grid, run_warnings, settings_grids
 from tests.report.html.pages import ATTACK, content, page_of
@@ -167,6 +166,12 @@ def test_a_card_is_shown_of_each_domain_and_its_absence_is_told(make_record):
     assert mine[:3] == ["mine", "clips of the user's own, without a card", "target"]
 
 
+def test_a_comparison_over_all_targets_stands_below_the_tables(outline):
+    told = " ".join(outline.texts)
+    assert told.index("Single-source: macro-F1") < told.index("Mean over all targets: macro-F1")
+    assert "+0.090*" in told and "p adjusted by Holm over 1 rows" in told
+
+
 def test_warnings_of_runs_are_counted(make_record):
     records = [make_record(seed=seed, extra={"warnings": ["a", "a"] + ["b"] * seed}) for seed in (0, 1)]
     assert run_warnings(records) == ["a (2 runs)", "b (1 run)"]
@@ -174,13 +179,14 @@ def test_warnings_of_runs_are_counted(make_record):
 
 def test_a_measurement_that_cannot_be_made_is_told_and_the_others_are(monkeypatch):
     monkeypatch.setattr(
-        content_module,
+        all_measurements,
         "MEASURED_BY",
         tuple(f"tests.report.html.pages:measure_{n}" for n in ("none", "fails", "breaks", "well")),
     )
-    measured, notes = measure_all([TrainedRun.__new__(TrainedRun)])  # which nobody looks at
+    runs = [TrainedRun.__new__(TrainedRun)]  # which nobody looks at
+    notes: list[str] = []
+    measured = list(all_measurements.measure(runs, notes.append))
     assert [one.name for one in measured] == ["well"]
-    assert notes[0] == "pages: no video; give a run that reads it"
-    assert notes[1].startswith("pages: not made, by a fault of msadg (ZeroDivisionError: division by zero)")
+    assert notes[0] == "pages, fails: no video; give a run that reads it"
+    assert notes[1].startswith("pages, breaks: not made, by a fault of msadg (ZeroDivisionError: division by zero)")
     assert len(notes) == 2
-    assert measure_all([]) == ([], [])

@@ -11,15 +11,15 @@ from typing import Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from msadg.analysis.all_measurements import MEASURED_BY
+from msadg.analysis.all_measurements import CASES, measure
 from msadg.analysis.cases import Case, find_cases
 from msadg.analysis.measurement import Measurement
 from msadg.analysis.wording import number_of
-from msadg.errors import MsadgError, MsadgWarning
+from msadg.errors import MsadgWarning
 from msadg.protocols.run import TrainedRun
 from msadg.report.figures import DRAWN_BY
 from msadg.report.html.frames import KeyFramePicture, key_frames
-from msadg.report.html.grid import Grid, grid_of_frame, grid_of_scores
+from msadg.report.html.grid import Grid, grid_of, grid_of_frame, grid_of_scores
 from msadg.report.html.losses import MOST_ROWS, Courses, courses_in_words, dev_courses, draw_courses, loss_courses
 from msadg.report.html.score_figure import draw_scores, scores_in_words, summary_cells
 from msadg.report.html.sections import (
@@ -31,6 +31,7 @@ from msadg.report.html.sections import (
     settings_grids,
 )
 from msadg.report.html.svg import inline_svg
+from msadg.report.overall_table import Overall
 from msadg.report.tables import Table
 from msadg.results.aggregate import row_of
 from msadg.results.record import Record
@@ -43,6 +44,14 @@ class ShownTable:
     table: Table
     grid: Grid
     figure: Markup | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShownOverall:
+    """Rows against one of them in the mean over all targets."""
+
+    overall: Overall
+    grid: Grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +89,7 @@ class Content:
     title: str
     summary: str
     tables: list[ShownTable]
+    overall: list[ShownOverall]
     failures: Grid | None
     warnings: list[str]
     measurements: list[ShownMeasurement]
@@ -103,6 +113,7 @@ def content_of(
     tables: Sequence[Table],
     runs: Sequence[TrainedRun],
     *,
+    overall: Sequence[Overall] = (),
     with_measurements: bool = True,
     with_cases: bool = True,
     show_transcripts: bool = False,
@@ -116,6 +127,7 @@ def content_of(
         records: of the runs.
         tables: of their scores.
         runs: those of them whose weights are at hand.
+        overall: comparisons of them over all targets.
         with_measurements: whether to measure the runs.
         with_cases: whether to show single clips.
         show_transcripts: whether those of every corpus may be shown.
@@ -124,7 +136,7 @@ def content_of(
     """
     from msadg import __version__
 
-    measured, measurement_notes = measure_all(runs, tell) if with_measurements else ([], [])
+    measured, measurement_notes = _measured(runs, tell) if with_measurements else ([], [])
     tell("cases")
     cases, case_notes = find_cases(runs, may_show=show_transcripts) if with_cases else ([], [])
     tell("figures")
@@ -132,6 +144,7 @@ def content_of(
         title=title,
         summary=_summary(records),
         tables=[_shown_table(table) for table in tables],
+        overall=[_shown_overall(one) for one in overall],
         failures=failures_grid(records),
         warnings=run_warnings(records),
         measurements=[_shown_measurement(measurement) for measurement in measured],
@@ -149,41 +162,12 @@ def content_of(
     )
 
 
-def measure_all(
-    runs: Sequence[TrainedRun], tell: Callable[[str], None] = lambda _: None
-) -> tuple[list[Measurement], list[str]]:
-    """Every measurement of ``msadg analyse`` that these runs allow, save the cases; and why others failed.
-
-    Whatever a measurement fails of, the page is made without it and says so.
-    """
-    if not runs:
-        return [], []
-    measured, notes = [], []
-    for name in MEASURED_BY:
-        if name.startswith("msadg.analysis.cases:"):
-            continue  # they have a section of their own
-        tell(_plainly(name))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", MsadgWarning)  # a measurement says in its own warnings what it met
-                found: Measurement | None = _imported(name)(runs)
-        except (MsadgError, OSError) as error:
-            notes.append(f"{_plainly(name)}: {error}")
-            continue
-        except Exception as error:  # The tables and what was measured for minutes before would be lost with it.
-            notes.append(
-                f"{_plainly(name)}: not made, by a fault of msadg ({type(error).__name__}: {error}); please report it. "
-                "`msadg analyse` on the same runs shows where"
-            )
-            continue
-        if found is not None:
-            measured.append(found)
-    return measured, notes
-
-
-def _plainly(name: str) -> str:
-    """What a measuring function is called for people: ``keep ratio``."""
-    return name.rpartition(".")[2].partition(":")[0].replace("_", " ")
+def _measured(runs: Sequence[TrainedRun], tell: Callable[[str], None]) -> tuple[list[Measurement], list[str]]:
+    """Every measurement that these runs allow, save the cases, which have a section of their own; why others failed."""
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MsadgWarning)  # a measurement says in its own warnings what it met
+        return list(measure(runs, notes.append, tell, skip=[CASES])) if runs else [], notes
 
 
 def _imported(name: str) -> Any:
@@ -197,6 +181,11 @@ def _shown_table(table: Table) -> ShownTable:
         title = f"{table.title}, mean and worst target"
         figure = inline_svg(lambda: draw_scores(table), f"t-{_id(table.name)}", title, scores_in_words(table))
     return ShownTable(table=table, grid=grid_of_scores(table), figure=figure)
+
+
+def _shown_overall(overall: Overall) -> ShownOverall:
+    head, *body = overall.lines()
+    return ShownOverall(overall=overall, grid=grid_of(overall.title, head, body))
 
 
 def _shown_measurement(measurement: Measurement) -> ShownMeasurement:
