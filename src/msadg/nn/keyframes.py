@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from msadg.nn.gru import gru_states
 from msadg.nn.step_layer import self_attention
 from msadg.nn.steps import compact_order
 from msadg.nn.valid_front import ValidFront
@@ -109,7 +108,7 @@ class KeyframeMask(nn.Module):
         The GRU reads the valid frames; in x~ the dropped ones among them are 0. Clips without frames count as 0.
         """
         front = ValidFront(valid)
-        states = gru_states(self.summary, torch.cat([front.gather(frames), front.gather(kept)]))
+        states: Tensor = self.summary(torch.cat([front.gather(frames), front.gather(kept)]))[0]
         last = (front.count[:, 0] - 1).clamp_min(0).repeat(2)
         final = states[torch.arange(len(states), device=states.device), last]
         distance: Tensor = torch.linalg.vector_norm(final[: len(frames)] - final[len(frames) :], dim=-1)
