@@ -73,6 +73,19 @@ def test_what_cannot_be_is_one_clear_sentence(command: list[str], said: str, cap
     assert "Traceback" not in error
 
 
+def test_a_warning_is_told_once_a_command_however_often_it_is_met(capsys, monkeypatch):
+    def run(arguments) -> int:
+        for met in ("too long", "too short", "too long"):
+            with warnings.catch_warnings():  # which makes Python forget what it has told
+                warnings.warn(MsadgWarning(met), stacklevel=1)
+        return 0
+
+    monkeypatch.setattr("msadg.cli.report.run", run)
+    for _ in range(2):
+        assert main(["report", "results"]) == 0
+        assert capsys.readouterr().err.splitlines() == ["warning: too long", "warning: too short"]
+
+
 def test_data_that_is_not_there_says_where_to_put_it(capsys):
     assert main(["train", "--source", "mosi"]) == 1
     assert "MSADG_DATA is not set" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msadg.errors import MsadgError, MsadgWarning
 
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.verb is None:
         parser().print_help()
         return 2
-    warnings.showwarning = _show_warning  # type: ignore[assignment]
+    warnings.showwarning = _shown_once()
     try:
         status: int = arguments.run(arguments)
     except MsadgError as error:
@@ -101,8 +101,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 _default_showwarning = warnings.showwarning
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *rest: object) -> None:
-    if issubclass(category, MsadgWarning):
-        print(f"warning: {message}", file=sys.stderr)
-    else:
-        _default_showwarning(message, category, *rest)  # type: ignore[arg-type]
+def _shown_once() -> Callable[..., None]:
+    """Print each of our warnings once in a command: what is said of a corpus is met again with every run on it."""
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *rest: object) -> None:
+        if not issubclass(category, MsadgWarning):
+            _default_showwarning(message, category, *rest)  # type: ignore[arg-type]
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return show
