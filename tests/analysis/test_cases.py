@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from msadg.analysis.case_choice import confidence_of, draw_cases
+from msadg.analysis.case_parts import tokens_of
 from msadg.analysis.case_reasons import case_reasons
+from msadg.analysis.case_table import measure
 from msadg.analysis.case_words import words_of
-from msadg.analysis.cases import _tokens, confidence_of, draw_cases, find_cases, may_be_shown, measure_cases
+from msadg.analysis.cases import find_cases, may_be_shown
 from msadg.batches.clips import ClipSet
 from msadg.protocols.features import DataConfig, load_clips
 from msadg.protocols.run import TrainedRun, train_run
@@ -179,14 +182,14 @@ def test_a_domain_that_is_gone_is_told(run):
 
 
 def test_the_measurement_is_a_table_of_shares_and_can_be_drawn(run):
-    measured = measure_cases([run])
+    measured = measure([run])
     assert measured.name == "cases"
     table = measured.table
     whole = table[table["part"] == "modality"].groupby("clip_id")["share"].apply(lambda s: s.abs().sum())
     assert whole.to_numpy() == pytest.approx(1.0)
     assert "neither support nor refute" in measured.caption
     assert len(draw(measured).axes) >= table["clip_id"].nunique()
-    assert measure_cases([]) is None
+    assert measure([]) is None
 
 
 def test_pieces_of_words_are_put_together():
@@ -204,10 +207,10 @@ def test_a_token_that_the_transcript_does_not_have_counts_as_no_word():
 
 def test_the_words_of_an_encoder_s_layer_are_those_of_the_encoder():
     (last, third) = (
-        [*_tokens(DataConfig(features={"text": name}), "I liked it")] for name in ("minilm", "minilm:layer=3")
+        [*tokens_of(DataConfig(features={"text": name}), "I liked it")] for name in ("minilm", "minilm:layer=3")
     )
     assert last == third == ["[CLS]", "i", "liked", "it", "[SEP]"]
-    assert _tokens(DataConfig(features={"text": "simulated"}), "I liked it") == []
+    assert tokens_of(DataConfig(features={"text": "simulated"}), "I liked it") == []
 
 
 def test_words_without_shares_are_told(run):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from msadg.analysis.measurement import Measurement
     from msadg.protocols.run import TrainedRun
 
+CASES = "msadg.analysis.case_table:measure"
 MEASURED_BY: tuple[str, ...] = (
     "msadg.analysis.selected_features:measure",
     "msadg.analysis.selection_overlap:measure",
@@ -20,7 +21,7 @@ MEASURED_BY: tuple[str, ...] = (
     "msadg.analysis.dependence:measure_within",
     "msadg.analysis.label_dependence:measure",
     "msadg.analysis.label_dependence:measure_shares",
-    "msadg.analysis.cases:measure_cases",
+    CASES,
     "msadg.analysis.recovery_table:measure",
     "msadg.analysis.recovery_order:measure",
     "msadg.analysis.faithfulness:measure",
@@ -31,7 +32,6 @@ MEASURED_BY: tuple[str, ...] = (
 )
 """``module:function``, imported when it is called; each takes trained runs and returns a Measurement, or None where
 nothing of the kind could be measured of any of them."""
-CASES = "msadg.analysis.cases:measure_cases"
 
 
 def measure(

@@ -5,8 +5,8 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from msadg.analysis.case import Case, FeatureShare, StepShare
 from msadg.analysis.case_words import WordShare
-from msadg.analysis.cases import Case, FeatureShare, StepShare
 from msadg.analysis.measurement import Measurement
 from msadg.errors import FeatureError
 from msadg.report.html.content import Content, ShownCase, ShownMeasurement, content_of

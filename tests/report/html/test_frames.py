@@ -6,7 +6,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from msadg.analysis.cases import StepShare
+from msadg.analysis.case import StepShare
 from msadg.report.html.frames import key_frames
 from tests.media import write_frames
 from tests.report.html.pages import CASE

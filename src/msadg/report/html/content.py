@@ -12,7 +12,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from msadg.analysis.all_measurements import CASES, measure
-from msadg.analysis.cases import Case, find_cases
+from msadg.analysis.case import Case
+from msadg.analysis.cases import find_cases
 from msadg.analysis.measurement import Measurement
 from msadg.analysis.wording import number_of
 from msadg.errors import MsadgWarning

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from msadg.analysis.cases import Case, StepShare
+from msadg.analysis.case import Case, StepShare
 from msadg.errors import FeatureError, MsadgError
 from msadg.extraction.media.decode import frames_at
 
