@@ -81,7 +81,7 @@ def is_placeholder(domain: str) -> bool:
 
 
 def tokens_of(data: DataConfig, text: str) -> list[str]:
-    """A token for each step of the text's features; [] where no encoder made them, or the one that did is not at hand."""
+    """A token for each step of the text's features; [] where no encoder made them, or that one is not at hand."""
     encoder = TextModel.parse(data.features["text"].removesuffix(TOKENS)).model if _has_encoder(data) else None
     try:
         return [] if encoder is None else _tokenizer(encoder, data.lowercase).tokens_of(text)

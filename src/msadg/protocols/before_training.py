@@ -16,6 +16,7 @@ from msadg.errors import MsadgWarning, UsageError
 from msadg.methods import load_method
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import TOKENS, folder_of, load_clips
+from msadg.results.record import ORACLE
 from msadg.settings import settings_from
 from msadg.store.manifest import Manifest, check_same_extractor, read_manifest
 from msadg.types import Split
@@ -35,6 +36,7 @@ def check_lengths(experiment: Experiment) -> None:
     domains = experiment.domains
     needed: list[tuple[str, Split]] = [(name, split) for name in domains.source_domains for split in ("train", "dev")]
     needed += [(name, "test") for name in domains.all_domains]
+    needed += [(name, "dev") for name in domains.target_domains if experiment.selection == ORACLE]
     for domain, split in needed:
         with warnings.catch_warnings():  # told again when the clips are read to work with them
             warnings.simplefilter("ignore", MsadgWarning)
