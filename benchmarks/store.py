@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +61,12 @@ def clips_per_second(read, batches) -> float:
     return sum(map(len, batches)) / (time.perf_counter() - start)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=22_856)
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--dim", type=int, default=384)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store"
