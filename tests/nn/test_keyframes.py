@@ -22,21 +22,30 @@ def literal_local_difference(frames: torch.Tensor, stride: int) -> torch.Tensor:
 @pytest.mark.parametrize("length", [1, 2, 5, 9])
 def test_local_difference_is_equation_20(stride: int, length: int):
     frames = torch.randn(length, 3, dtype=torch.float64)
-    found = local_difference(frames[None], torch.ones(1, length, dtype=torch.bool), stride)[0]
+    found = local_difference(frames[None], torch.tensor([[length]]), stride)[0]
     assert_close(found, literal_local_difference(frames, stride))
 
 
-def test_local_difference_passes_over_invalid_frames_wherever_they_are():
-    frames = torch.randn(1, 6, 3, dtype=torch.float64)
+def test_local_difference_ends_with_the_last_valid_frame():
+    frames = torch.randn(3, 6, 3, dtype=torch.float64)
+    found = local_difference(frames, torch.tensor([[3], [6], [1]]), stride=2)
+    for clip, count in enumerate((3, 6, 1)):
+        assert_close(found[clip, :count], literal_local_difference(frames[clip, :count], stride=2))
+
+
+def test_decisions_pass_over_invalid_frames_wherever_they_are():
+    mask = biased(0.0)
+    frames = torch.randn(1, 6, 4)
     valid = torch.tensor([[False, True, True, False, True, False]])
-    found = local_difference(frames, valid, stride=2)
-    assert_close(found[valid], literal_local_difference(frames[valid], stride=2))
-    assert torch.equal(found[~valid], torch.zeros(3, 3, dtype=torch.float64))
+    among_others = mask(frames, valid)
+    alone = mask(frames[valid][None], torch.ones(1, 3, dtype=torch.bool))
+    assert_close(among_others.probability[valid], alone.probability[0])
+    assert torch.equal(among_others.valid[valid], alone.valid[0])
 
 
 def test_a_still_video_has_no_local_difference():
     frames = torch.ones(1, 7, 2)
-    assert torch.equal(local_difference(frames, torch.ones(1, 7, dtype=torch.bool), 2), torch.zeros(1, 7, 2))
+    assert torch.equal(local_difference(frames, torch.tensor([[7]]), 2), torch.zeros(1, 7, 2))
 
 
 def biased(keep: float) -> KeyframeMask:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from msadg.nn.step_layer import self_attention
-from msadg.nn.steps import compact_order
 from msadg.nn.valid_front import ValidFront
 
 
@@ -29,24 +28,23 @@ class KeyframeSelection(NamedTuple):
 
 
 def local_difference(
-    frames: Float[Tensor, "batch time feature"], valid: Bool[Tensor, "batch time"], stride: int
+    frames: Float[Tensor, "batch time feature"], count: Int[Tensor, "batch 1"], stride: int
 ) -> Float[Tensor, "batch time feature"]:
     """Mean of the ``stride`` frames before and the ``stride`` after each frame, less the frame itself (Eq. 20).
 
-    Neighbours are valid frames: invalid ones are passed over, and the first and the last valid frame are repeated
-    beyond the ends. Invalid frames get 0.
+    The first ``count`` frames of each clip are valid, neighbours are valid frames, and the first and the last of them
+    is repeated beyond the ends. What is returned of other frames means nothing.
     """
-    order = compact_order(valid)
-    unorder = torch.argsort(order, dim=1)
-    count = valid.sum(dim=1, keepdim=True).clamp_min(1)
-    position = torch.arange(frames.shape[1], device=frames.device)
-    offsets = [o for o in range(-stride, stride + 1) if o != 0]
-    total = torch.zeros_like(frames)
-    for offset in offsets:
-        neighbour = torch.minimum((position + offset).clamp_min(0).expand_as(order), count - 1)
-        total = total + torch.gather(frames, 1, order.gather(1, neighbour).unsqueeze(-1).expand_as(frames))
-    mean = (total / len(offsets)).gather(1, unorder.unsqueeze(-1).expand_as(frames))
-    return (mean - frames) * valid.unsqueeze(-1).to(frames.dtype)
+    time = frames.shape[1]
+    is_valid = (torch.arange(time, device=frames.device) < count).unsqueeze(-1)
+    last = frames[torch.arange(len(frames), device=frames.device), (count[:, 0] - 1).clamp_min(0)].unsqueeze(1)
+    before, after = frames[:, :1].expand(-1, stride, -1), last.expand(-1, stride, -1)
+    padded = torch.cat([before, torch.where(is_valid, frames, last), after], dim=1)
+    total = padded[:, :time].clone()
+    for offset in range(1, 2 * stride + 1):
+        if offset != stride:
+            total = total + padded[:, offset : offset + time]
+    return total / (2 * stride) - frames
 
 
 class KeyframeMask(nn.Module):
@@ -73,12 +71,12 @@ class KeyframeMask(nn.Module):
     def logits(
         self, frames: Float[Tensor, "batch time feature"], valid: Bool[Tensor, "batch time"]
     ) -> Float[Tensor, "batch time 2"]:
-        """Scores of dropping (index 0) and keeping (index 1) each frame (Eq. 22, before the softmax)."""
-        near = local_difference(frames, valid, self.stride)
+        """Scores of dropping (index 0) and keeping (index 1) each valid frame (Eq. 22, before the softmax)."""
         front = ValidFront(valid)
-        far = front.scatter(self_attention(self.context, front.gather(frames), front.count.clamp_min(1)))
-        scores: Tensor = self.decide(torch.cat([near, far], dim=-1))
-        return scores
+        compact = front.gather(frames)
+        near = local_difference(compact, front.count, self.stride)
+        far = self_attention(self.context, compact, front.count.clamp_min(1))
+        return front.scatter(self.decide(torch.cat([near, far], dim=-1)))
 
     def forward(
         self, frames: Float[Tensor, "batch time feature"], valid: Bool[Tensor, "batch time"]
