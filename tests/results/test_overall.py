@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from msadg.errors import UnknownNameError
 from msadg.metrics.confusion import SCORES_OF_COUNTS
 from msadg.results.overall import compare_means
-from msadg.results.statistics import holm, paired_cluster_bootstrap, times_drawn
+from msadg.results.statistics import holm, paired_cluster_bootstrap, t_interval, times_drawn
 
 TRUTH, VIDEOS = np.arange(30) % 3, np.arange(30) // 3
 
@@ -65,6 +65,32 @@ def test_one_cell_is_the_paired_bootstrap_and_cells_of_one_row_alone_do_not_coun
         *(1, expected.mean, expected.low, expected.high),
         expected.p,
     )
+
+
+def test_seeds_that_all_cells_have_are_compared_seed_by_seed(chance, make_record, make_predictions):
+    run = make_predictions(answers(chance, 0.5), TRUTH, VIDEOS, "mosi")
+    scores = {
+        ("erm", "single-A"): {0: 0.5, 1: 0.7, 2: 0.9},
+        ("erm", "single-C"): {0: 0.6, 1: 0.6},
+        ("linear", "single-A"): {0: 0.4, 1: 0.5, 2: 0.1},
+        ("linear", "single-C"): {0: 0.5, 1: 0.4, 2: 0.1},
+    }
+    records = [
+        make_record(
+            row, seed, setting=setting, sources=("mosei",) if setting == "single-A" else ("meld",), targets=("mosi",),
+            metrics={"mosi": {"f1_macro": score}},
+        )
+        for (row, setting), by_seed in scores.items()
+        for seed, score in by_seed.items()
+    ]  # fmt: skip
+    (line,) = compare_means(records, lambda _: run, "linear", draws=100).itertuples()
+    expected = t_interval([0.1, 0.2])
+    assert line.num_seeds == 2
+    assert_allclose((line.seed_low, line.seed_high), (0.15 - expected.half, 0.15 + expected.half))
+    (alone,) = compare_means(
+        [record for record in records if record.seed == 0], lambda _: run, "linear", draws=100
+    ).itertuples()
+    assert alone.num_seeds == 1 and np.isnan([alone.seed_low, alone.seed_high]).all()
 
 
 def test_holm_is_over_the_rows(chance, make_record, make_predictions):

@@ -189,7 +189,7 @@ def build_table(
         metric=metric,
         caption=caption_of(records, metric, against if num_compared else None, num_compared),
         columns=tuple(columns),
-        rows=tuple(Row(name, _label(name, records), rules[name], tuple(cells[name])) for name in names),
+        rows=tuple(Row(name, row_label(name, records), rules[name], tuple(cells[name])) for name in names),
         notes=tuple(notes_of(records, {c.setting: c.group for c in columns if c.setting})),
     )
 
@@ -201,7 +201,7 @@ def _row_order(records: Sequence[Record], rows: Sequence[str] | None) -> list[st
     return list(dict.fromkeys([*constant, *chosen]))
 
 
-def _label(name: str, records: Iterable[Record]) -> str:
+def row_label(name: str, records: Iterable[Record]) -> str:
     """The printed name of a row; simulated features that it reads, and what else must be known of some, go with it.
 
     Records from before they said what is read name all that there was to read.

@@ -10,7 +10,7 @@ from msadg.report.csv_table import to_csv
 from msadg.report.latex import to_latex
 from msadg.report.markdown import to_markdown
 from msadg.report.overall_table import Overall, overall_to_markdown
-from msadg.report.tables import Table, build_table, split_by_sources
+from msadg.report.tables import Table, build_table, row_label, split_by_sources
 from msadg.results.aggregate import compare, row_of, to_frame
 from msadg.results.journal import read_records
 from msadg.results.overall import compare_means
@@ -120,7 +120,8 @@ def overall_comparison(
         return []
     found = compare_means(records, load_predictions, against, testable[0])
     has_several = len(found) > 0 and found["num_cells"].max() > 1
-    return [Overall(found, against, testable[0])] if has_several else []
+    labels = {row: row_label(row, records) for row in found["row"]}
+    return [Overall(found, against, testable[0], labels)] if has_several else []
 
 
 def write_report(

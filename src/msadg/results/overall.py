@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from msadg.errors import MsadgWarning, RunError, UnknownNameError
-from msadg.results.aggregate import Group, group_runs, loader, shared_targets
+from msadg.results.aggregate import Group, group_runs, loader, shared_targets, values_of
 from msadg.results.predictions import Predictions
 from msadg.results.record import Record
-from msadg.results.statistics import drawn_differences, holm, judged
+from msadg.results.statistics import drawn_differences, holm, judged, t_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Side = list[tuple[Record, Callable[[], Predictions]]]
 """The runs of a row in a setting, each with what reads its predictions, once."""
-COLUMNS = ("row", "num_cells", "mean", "baseline_mean", "difference", "low", "high", "p", "p_adjusted")
+COLUMNS = (
+    "row", "num_cells", "mean", "baseline_mean", "difference", "low", "high", "p", "p_adjusted",
+    "num_seeds", "seed_low", "seed_high",
+)  # fmt: skip
 
 
 def compare_means(
@@ -34,7 +37,8 @@ def compare_means(
 
     Whole videos are drawn, as in ``paired_cluster_bootstrap``; a test set that stands in several cells is drawn alike
     in all of them, so that what its videos have in common is not counted as if it were independent. The trained seeds
-    are taken as they are. p_adjusted is Holm's over the rows.
+    are taken as they are; what they are worth says the t-interval of the difference seed by seed, on the clips as they
+    are. p_adjusted is Holm's over the rows.
 
     Args:
         records: of all settings that are to count.
@@ -46,7 +50,8 @@ def compare_means(
 
     Returns:
         One line a row, the columns ``COLUMNS``: mean and baseline_mean are of the shared cells, difference is
-        row - baseline.
+        row - baseline; num_seeds that both have in all of them, seed_low and seed_high their 95 % t-interval (NaN with
+        fewer than two).
 
     Raises:
         UnknownNameError: no run of the baseline row ended well.
@@ -74,7 +79,9 @@ def _line(
     row: str, baseline_row: str, sides: dict[Group, Side], metric: str, draws: int, seed: int
 ) -> list[dict[str, Any]]:
     """The line of a row; none where no cell is shared."""
-    differences, drawn, means, num_videos = [], [], [], 0
+    import pandas as pd
+
+    differences, drawn, means, by_seed, num_videos = [], [], [], [], 0
     for setting in [setting for name, setting in sides if name == row and (baseline_row, setting) in sides]:
         ours, theirs = sides[row, setting], sides[baseline_row, setting]
         for domain in shared_targets([run for run, _ in ours], [run for run, _ in theirs], metric):
@@ -83,6 +90,8 @@ def _line(
             differences.append(observed)
             drawn.append(cell_draws)
             means.append([np.mean([run.metrics[domain][metric] for run, _ in side]) for side in (ours, theirs)])
+            first, second = (pd.Series(values_of([run for run, _ in side], domain, metric)) for side in (ours, theirs))
+            by_seed.append((first - second).dropna())
             num_videos += videos
     if not differences:
         return []
@@ -91,5 +100,17 @@ def _line(
     together = np.mean(known, axis=0) if len(known) == len(drawn) else None
     found = judged(float(np.mean(differences)), together, num_videos)
     mean, baseline_mean = np.mean(means, axis=0)
-    values = (row, len(differences), mean, baseline_mean, found.mean, found.low, found.high, found.p, np.nan)
+    judgement = (found.mean, found.low, found.high, found.p, np.nan)
+    values = (row, len(differences), mean, baseline_mean, *judgement, *_over_seeds(by_seed))
     return [dict(zip(COLUMNS, values, strict=True))]
+
+
+def _over_seeds(cells: Sequence[pd.Series]) -> tuple[int, float, float]:
+    """Seeds that all cells have, and the t-interval of their mean differences."""
+    import pandas as pd
+
+    found = pd.concat(cells, axis=1, join="inner").mean(axis=1).tolist()
+    if len(found) < 2:
+        return len(found), np.nan, np.nan
+    interval = t_interval(found)
+    return len(found), interval.mean - interval.half, interval.mean + interval.half

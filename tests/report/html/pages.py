@@ -119,7 +119,7 @@ def content() -> Content:
     ]
     frame = _picture(np.full((40, 60, 3), 90, np.uint8), CASE.steps[0])
     return replace(
-        content_of("A <page>", found, tables, [], overall=[Overall(compared(), "linear", "f1_macro")]),
+        content_of("A <page>", found, tables, [], overall=[Overall(compared(), "linear", "f1_macro", {"erm": "ERM"})]),
         measurements=shown,
         cases=[ShownCase(case=CASE, frames=[frame], no_frames="")],
         case_notes=["Transcripts of mosi are withheld."],
@@ -128,7 +128,9 @@ def content() -> Content:
 
 def compared() -> pd.DataFrame:
     """A row against another over all targets."""
-    return pd.DataFrame([dict(zip(COLUMNS, ("erm", 2, 0.5, 0.41, 0.09, 0.02, 0.16, 0.01, 0.01), strict=True))])
+    return pd.DataFrame(
+        [dict(zip(COLUMNS, ("erm", 2, 0.5, 0.41, 0.09, 0.02, 0.16, 0.01, 0.01, 2, 0.04, 0.14), strict=True))]
+    )
 
 
 def page_of() -> str:
