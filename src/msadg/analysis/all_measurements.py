@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,26 @@ def measure(
             )
         else:
             if found is not None:
-                yield found
+                yield _with_simulated_named(found, runs)
+
+
+def _with_simulated_named(found: Measurement, runs: Sequence[TrainedRun]) -> Measurement:
+    """A measurement whose caption and alternative text say which features were drawn from the labels."""
+    from msadg.analysis.stress_curves import label_of
+    from msadg.extraction.simulated_options import is_simulated
+
+    shown = set(found.table["row"]) if "row" in found.table else None
+    rows: dict[str, dict[str, None]] = {}
+    for run in runs:
+        row, features = label_of(run.experiment), run.experiment.data.features
+        for modality in run.method.modalities:
+            if is_simulated(features[modality]) and (shown is None or row in shown):
+                rows.setdefault(modality, {})[row] = None
+    if not rows:
+        return found
+    of_rows = "; ".join(f"{modality} of {', '.join(names)}" for modality, names in rows.items())
+    said = f"Simulated, drawn from the labels: {of_rows}."
+    return replace(found, caption=f"{found.caption} {said}", alternative=f"{found.alternative} {said}")
 
 
 def plainly(path: str) -> str:

@@ -76,6 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _loaded(arguments: argparse.Namespace, failed: list[str]) -> list[TrainedRun]:
     """The runs that are named; a run of a benchmark that cannot be read is told and noted."""
+    from msadg.analysis.told_apart import told_apart
     from msadg.protocols.grid import is_grid, load_grid
     from msadg.protocols.run import load_run
 
@@ -98,7 +99,7 @@ def _loaded(arguments: argparse.Namespace, failed: list[str]) -> list[TrainedRun
         raise RunError("no run could be read; the messages above say why")
     if not found:
         raise UsageError(f"{', '.join(map(str, arguments.runs))}: no run has finished there yet")
-    return found
+    return told_apart(found)
 
 
 def _measured(runs: Sequence[TrainedRun], failed: list[str]) -> Iterator[Measurement]:

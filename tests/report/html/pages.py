@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from msadg.analysis.case import Case, FeatureShare, StepShare
 from msadg.analysis.case_words import WordShare
 from msadg.analysis.measurement import Measurement
-from msadg.errors import FeatureError
 from msadg.report.html.content import Content, ShownCase, ShownMeasurement, content_of
 from msadg.report.html.frames import _picture
 from msadg.report.html.grid import grid_of_frame
@@ -73,25 +72,6 @@ def measurement(name: str = "well") -> Measurement:
         table=pd.DataFrame({"modality": ["text"] * 70, "share_kept": np.linspace(0, 1, 70)}),
         warnings=("A feature never varies.",),
     )
-
-
-def measure_none(runs):
-    """Nothing of the kind can be measured."""
-
-
-def measure_fails(runs):
-    """It cannot."""
-    raise FeatureError("no video; give a run that reads it")
-
-
-def measure_breaks(runs):
-    """It cannot, and that is our fault."""
-    raise ZeroDivisionError("division by zero")
-
-
-def measure_well(runs):
-    """It can."""
-    return measurement()
 
 
 def figure() -> Figure:

@@ -6,8 +6,6 @@ from importlib.resources import files
 
 import pytest
 
-from msadg.analysis import all_measurements
-from msadg.protocols.run import TrainedRun
 from msadg.report.html.page import weight_class, write_page
 from msadg.report.html.sections import data_grid, run_warnings, settings_grids
 from tests.report.html.pages import ATTACK, content, page_of
@@ -175,18 +173,3 @@ def test_a_comparison_over_all_targets_stands_below_the_tables(outline):
 def test_warnings_of_runs_are_counted(make_record):
     records = [make_record(seed=seed, extra={"warnings": ["a", "a"] + ["b"] * seed}) for seed in (0, 1)]
     assert run_warnings(records) == ["a (2 runs)", "b (1 run)"]
-
-
-def test_a_measurement_that_cannot_be_made_is_told_and_the_others_are(monkeypatch):
-    monkeypatch.setattr(
-        all_measurements,
-        "MEASURED_BY",
-        tuple(f"tests.report.html.pages:measure_{n}" for n in ("none", "fails", "breaks", "well")),
-    )
-    runs = [TrainedRun.__new__(TrainedRun)]  # which nobody looks at
-    notes: list[str] = []
-    measured = list(all_measurements.measure(runs, notes.append))
-    assert [one.name for one in measured] == ["well"]
-    assert notes[0] == "pages, fails: no video; give a run that reads it"
-    assert notes[1].startswith("pages, breaks: not made, by a fault of msadg (ZeroDivisionError: division by zero)")
-    assert len(notes) == 2

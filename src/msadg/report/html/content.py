@@ -5,11 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
 
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from msadg.analysis.all_measurements import CASES, measure
 from msadg.analysis.case import Case
@@ -18,7 +15,6 @@ from msadg.analysis.measurement import Measurement
 from msadg.analysis.wording import number_of
 from msadg.errors import MsadgWarning
 from msadg.protocols.run import TrainedRun
-from msadg.report.figures import DRAWN_BY
 from msadg.report.html.frames import KeyFramePicture, key_frames
 from msadg.report.html.grid import Grid, grid_of, grid_of_frame, grid_of_scores
 from msadg.report.html.losses import MOST_ROWS, Courses, courses_in_words, dev_courses, draw_courses, loss_courses
@@ -32,6 +28,7 @@ from msadg.report.html.sections import (
     settings_grids,
 )
 from msadg.report.html.svg import inline_svg
+from msadg.report.measurement_files import drawing_of, has_figure
 from msadg.report.overall_table import Overall
 from msadg.report.tables import Table
 from msadg.results.aggregate import row_of
@@ -171,11 +168,6 @@ def _measured(runs: Sequence[TrainedRun], tell: Callable[[str], None]) -> tuple[
         return list(measure(runs, notes.append, tell, skip=[CASES])) if runs else [], notes
 
 
-def _imported(name: str) -> Any:
-    module, _, function = name.partition(":")
-    return getattr(import_module(module), function)
-
-
 def _shown_table(table: Table) -> ShownTable:
     figure = None
     if len(summary_cells(table)) > 1:
@@ -191,14 +183,10 @@ def _shown_overall(overall: Overall) -> ShownOverall:
 
 def _shown_measurement(measurement: Measurement) -> ShownMeasurement:
     figure = None
-    if measurement.name in DRAWN_BY and len(measurement.table):
-        draw = _imported(DRAWN_BY[measurement.name])
-
-        def drawn() -> Figure:
-            figure: Figure = draw(measurement)
-            return figure
-
-        figure = inline_svg(drawn, f"m-{_id(measurement.name)}", measurement.title, measurement.alternative)
+    if has_figure(measurement):
+        draw = drawing_of(measurement.name)
+        name = f"m-{_id(measurement.name)}"
+        figure = inline_svg(lambda: draw(measurement), name, measurement.title, measurement.alternative)
     grid = grid_of_frame(measurement.title, measurement.table)
     return ShownMeasurement(measurement=measurement, grid=grid, figure=figure)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msadg.analysis.told_apart import told_apart
 from msadg.errors import MsadgError, UsageError
 from msadg.protocols.experiment import experiment_from
 from msadg.protocols.grid import RECORDS_FILE, is_grid
@@ -64,10 +65,11 @@ def load_all_runs(
                 found[record.key] = replace(trained, experiment=replace(scored, data=trained.experiment.data))
             except (MsadgError, OSError) as error:
                 missing[record.key] = error
+    runs = told_apart(list(found.values()))
     lost = [error for key, error in missing.items() if key not in found]
     if not lost:
-        return list(found.values()), []
-    return list(found.values()), [
+        return runs, []
+    return runs, [
         f"The weights of {len(lost)} of {len(keys)} run{'s' * (len(keys) > 1)} could not be read, so that these are "
         f"in the tables, but not among measurements, cases and losses. The first: {lost[0]}"
     ]
