@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from msadg.errors import MsadgError, RunError, UnknownNameError
 from msadg.metrics.regression import regression_metrics
-from msadg.results.statistics import holm, paired_cluster_bootstrap, t_interval
+from msadg.results.statistics import holm, paired_cluster_bootstrap, seed_of, t_interval
 
 
 def test_the_interval_is_scipys():
@@ -58,7 +58,9 @@ def small_task(make, seed=0, clips=24, videos=6, skill=0.6, runs=2):
 def literal(a, b, score, draws, seed):
     """Clip by clip: which videos are drawn, which clips that gives, what they score."""
     videos = sorted(set(a[0].video_id))
-    times = np.random.default_rng(seed).multinomial(len(videos), [1 / len(videos)] * len(videos), size=draws)
+    times = np.random.default_rng(seed_of(a[0], seed)).multinomial(
+        len(videos), [1 / len(videos)] * len(videos), size=draws
+    )
     differences = []
     for drawn in times:
         places = [
@@ -206,7 +208,7 @@ def test_the_bootstrap_of_polarities_is_the_literal_one(regressions):
     a, b = regressions
     draws = 40
     names = sorted(set(a[0].video_id))
-    times = np.random.default_rng(5).multinomial(len(names), [1 / len(names)] * len(names), size=draws)
+    times = np.random.default_rng(seed_of(a[0], 5)).multinomial(len(names), [1 / len(names)] * len(names), size=draws)
     expected = []  # by draw, all metrics at once; the first is the clips as they are
     for drawn in [np.ones(len(names), dtype=int), *times]:
         places = np.concatenate(

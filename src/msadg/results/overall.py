@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from msadg.errors import MsadgWarning, RunError, UnknownNameError
-from msadg.results.aggregate import Group, group_runs, loader, shared_targets, values_of
+from msadg.results.aggregate import Group, Setting, group_runs, loader, shared_targets, values_of
 from msadg.results.predictions import Predictions
 from msadg.results.record import Record
 from msadg.results.statistics import drawn_differences, holm, judged, t_interval
@@ -62,12 +62,13 @@ def compare_means(
     rows = list(dict.fromkeys(row for row, _ in groups))
     if baseline_row not in rows:
         raise UnknownNameError("row", baseline_row, rows)
-    sides = {group: [(run, loader(load_predictions, run)) for run in runs] for group, runs in groups.items()}
+    baseline = _by_setting(baseline_row, groups, load_predictions)
     lines: list[dict[str, Any]] = []
     for row in rows:
         if row != baseline_row:
             try:
-                lines += _line(row, baseline_row, sides, metric, draws, seed)
+                # What is read of a row goes with its line; the baseline is read once.
+                lines += _line(row, _by_setting(row, groups, load_predictions), baseline, metric, draws, seed)
             except RunError as error:
                 warnings.warn(MsadgWarning(f"{row} not compared with {baseline_row} overall: {error}"), stacklevel=2)
     for line, adjusted in zip(lines, holm([line["p"] for line in lines]), strict=True):
@@ -75,15 +76,22 @@ def compare_means(
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
+def _by_setting(
+    row: str, groups: Mapping[Group, list[Record]], load: Callable[[Record], Predictions]
+) -> dict[Setting, Side]:
+    return {
+        setting: [(run, loader(load, run)) for run in runs] for (name, setting), runs in groups.items() if name == row
+    }
+
+
 def _line(
-    row: str, baseline_row: str, sides: dict[Group, Side], metric: str, draws: int, seed: int
+    row: str, own: Mapping[Setting, Side], baseline: Mapping[Setting, Side], metric: str, draws: int, seed: int
 ) -> list[dict[str, Any]]:
     """The line of a row; none where no cell is shared."""
     import pandas as pd
 
     differences, drawn, means, by_seed, num_videos = [], [], [], [], 0
-    for setting in [setting for name, setting in sides if name == row and (baseline_row, setting) in sides]:
-        ours, theirs = sides[row, setting], sides[baseline_row, setting]
+    for ours, theirs in ((own[setting], baseline[setting]) for setting in own if setting in baseline):
         for domain in shared_targets([run for run, _ in ours], [run for run, _ in theirs], metric):
             a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
             observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)

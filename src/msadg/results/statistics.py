@@ -8,6 +8,7 @@ topic, so whole videos (or dialogues) are drawn, never single clips.
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,7 +99,8 @@ def drawn_differences(
 ) -> tuple[float, Float[np.ndarray, " draw"] | None, int]:
     """The difference on the clips as they are, that of each draw, and the number of videos; see the function above.
 
-    The draws are None where nothing can be drawn or scored. Test sets with as many videos are drawn alike.
+    The draws are None where nothing can be drawn or scored. The same videos are drawn alike, whichever runs scored
+    them; those of another test set are drawn independently of them.
 
     Raises:
         RunError: as ``paired_cluster_bootstrap``.
@@ -112,7 +114,7 @@ def drawn_differences(
     observed = float(_differences(counts.sum(axis=0)[None], len(a), metric)[0])
     if num_videos < 2 or np.isnan(observed):
         return observed, None, num_videos
-    weights = times_drawn(num_videos, draws, seed)
+    weights = times_drawn(num_videos, draws, seed_of(runs[0], seed))
     drawn = (weights @ counts.reshape(num_videos, -1)).reshape(draws, *counts.shape[1:])
     return observed, _differences(drawn, len(a), metric), num_videos
 
@@ -151,8 +153,13 @@ def _differences(sums: Float[np.ndarray, "draw run *cell"], num_a: int, metric: 
     return np.where(np.abs(difference) < 1e-12, 0.0, difference)
 
 
+def seed_of(run: Predictions, seed: int) -> tuple[int, int]:
+    """The seed that the videos of a test set are drawn with: the same for all runs on it, another for another set."""
+    return seed, zlib.crc32("\n".join(_videos(run)[0]).encode())
+
+
 @functools.lru_cache(maxsize=4)
-def times_drawn(num_videos: int, draws: int, seed: int) -> Float[np.ndarray, "draw video"]:
+def times_drawn(num_videos: int, draws: int, seed: int | tuple[int, ...]) -> Float[np.ndarray, "draw video"]:
     """How often each draw takes each video; kept, as every cell of a table column draws the same ones."""
     chance = np.random.default_rng(seed)
     times = chance.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=draws)
