@@ -44,3 +44,13 @@ def test_a_clip_without_a_valid_step_gives_zeros_and_a_finite_gradient(similarit
     fused.sum().backward()
     assert torch.equal(fused, torch.zeros(1, 3))
     assert tokens.grad.isfinite().all()
+
+
+def test_mixed_precision_does_not_round_the_similarity():
+    torch.manual_seed(0)
+    features, mask = torch.randn(4, 6, 128) + 1, torch.rand(128)
+    valid = torch.ones(4, 6, dtype=torch.bool)
+    fusion = TokenFusion("cosine")
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = fusion.weights(features, valid, mask)
+    assert_close(rounded, fusion.weights(features, valid, mask), atol=1e-6, rtol=0)

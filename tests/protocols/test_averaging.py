@@ -98,3 +98,12 @@ def test_runs_without_it_keep_their_keys(tmp_path):
 def test_a_decay_that_is_no_share_is_refused(decay: float):
     with pytest.raises(SettingsError, match="averaging_decay"):
         TrainingConfig(averaging_decay=decay)
+
+
+def test_what_training_alone_measures_is_reported_beside_what_the_mean_measures(tmp_path):
+    settings = {"dim": 8, "heads": 2}
+    training = {"epochs": 1, "averaging": "ema"}
+    trained = train_run(
+        toy_experiment(tmp_path, "invariant_fusion", settings=settings, training=training), tmp_path / "r"
+    )
+    assert {"gate_video", "spread_text", "spread_video"} <= set(trained.state.history[0]["measurements"])

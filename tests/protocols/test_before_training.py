@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from msadg.corpora.catalog import open_corpus
-from msadg.errors import FeatureError, MsadgWarning, StoreError, UsageError
+from msadg.errors import FeatureError, MsadgWarning, SettingsError, StoreError, UsageError
 from msadg.methods.build import MethodSpec
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import DataConfig, folder_of, prepare_stores
@@ -122,3 +122,29 @@ def test_an_encoder_on_a_hub_out_of_reach_is_told_before_a_folder_is_taken(finet
     with pytest.raises(FeatureError, match=r"'org/never-published' cannot be had.*--text minilm.*local folder"):
         train_run(replace(finetuned, data=away), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_modality_that_is_not_read_has_no_end(tmp_path):
+    settings = ALMT | {"positions": "learned", "max_steps": (6, 6, 2), "modalities": ["text"]}
+    experiment = toy_experiment(tmp_path, "almt", settings=settings, training={"epochs": 1})
+    assert train_run(experiment, tmp_path / "run").state.finished
+
+
+def test_shares_by_domain_are_refused_of_linear_before_a_folder_is_taken(tmp_path):
+    with pytest.raises(SettingsError, match="linear has one bias for the clips of all sources"):
+        toy_experiment(tmp_path, "linear", training={"class_prior": "uniform_by_domain"})
+
+
+def test_a_local_encoder_is_found_again_from_another_folder_with_and_without_a_layer(tmp_path, monkeypatch):
+    experiment = toy_experiment(tmp_path / "d")
+    tiny_encoder(tmp_path / "mymodel")
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for name in ("mymodel", "mymodel:layer=1", "minilm:layer=1"):
+        data = replace(experiment.data, features={"text": name})
+        found[name] = replace(experiment, data=data).to_dict()["data"]["features"]["text"]
+    assert found == {
+        "mymodel": str(tmp_path / "mymodel"),
+        "mymodel:layer=1": f"{tmp_path / 'mymodel'}:layer=1",
+        "minilm:layer=1": "minilm:layer=1",
+    }

@@ -176,3 +176,22 @@ def test_a_finished_run_is_loaded_instead_of_trained_again(tmp_path):
     assert again.state.seconds == first.state.seconds > 0
     assert not list((tmp_path / "run").glob("best-*")) and not (tmp_path / "run" / "state.safetensors").exists()
     assert load_run(tmp_path / "run").state == first.state
+
+
+def test_a_run_that_was_killed_before_it_was_called_finished_goes_on(tmp_path, monkeypatch):
+    experiment = toy_experiment(tmp_path, "erm", training={"epochs": 1})
+    save = Trainer._save
+
+    def killed(trainer, *arguments):
+        if trainer.state.finished:
+            raise KeyboardInterrupt
+        save(trainer, *arguments)
+
+    monkeypatch.setattr(Trainer, "_save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(experiment, tmp_path / "run", observers=[Seen()])
+    monkeypatch.setattr(Trainer, "_save", save)
+    seen = Seen()
+    again = train_run(experiment, tmp_path / "run", resume=True, observers=[seen])
+    assert again.state.finished and again.state.best_epochs == [0]
+    assert seen.steps == []

@@ -186,8 +186,9 @@ class ALMT(Method):
 
     @classmethod
     def longest(cls, config: ALMTConfig, modality: str) -> int | None:
-        """As long as its table of positions, where it has one."""
-        return config.table_of(modality)
+        """As long as its table of positions, where it has one; what it does not read has no end."""
+        is_read = not config.modalities or modality in config.modalities
+        return config.table_of(modality) if is_read else None
 
     def _within_table(
         self, modality: str, batch: Batch

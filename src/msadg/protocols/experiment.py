@@ -66,6 +66,11 @@ class Experiment:
                 f"row {self.row!r}: training.selection_metric = {metric!r} is of a {only}, and the task is "
                 f"{self.task}; use f1_macro" + (", mae or corr" if self.task == "regression" else "")
             )
+        if self.method.name == "linear" and self.training.class_prior == "uniform_by_domain":
+            raise SettingsError(
+                f"row {self.row!r}: linear has one bias for the clips of all sources, which knows no shares by domain; "
+                "use training.class_prior = 'uniform' instead of 'uniform_by_domain'"
+            )
         if self.task == "regression" and self.training.class_prior != "source":
             raise SettingsError(
                 f"row {self.row!r}: training.class_prior = {self.training.class_prior!r} is about the shares of "
@@ -129,21 +134,22 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, from which ``experiment_from`` makes the same experiment."""
         content = dataclasses.asdict(self)
-        content["data"]["features"] = {m: _from_root(name) for m, name in self.data.features.items()}
+        content["data"]["features"] = {m: _from_root(m, name) for m, name in self.data.features.items()}
         content["data"]["stores"] = str(self.data.stores.resolve())
         content["data"]["data_root"] = None if self.data.data_root is None else str(self.data.data_root.resolve())
         plain: dict[str, Any] = json.loads(json.dumps(content))
         return plain
 
 
-def _from_root(extractor: str) -> str:
+def _from_root(modality: str, extractor: str) -> str:
     """An extractor as written, its local files named from the root: a run finds them again from another folder."""
     name, colon, options = extractor.partition(":")
     if not colon:
         return str(Path(name).resolve()) if name not in KNOWN_MODELS and Path(name).is_dir() else name
-    if "/" in name and Path(name).is_dir():  # a text encoder of which a layer is read
-        name = str(Path(name).resolve())
     pairs = [option.partition("=") for option in options.split(",")]
+    is_encoder = modality == "text" and [key.strip() for key, _, _ in pairs] == ["layer"]
+    if is_encoder and name not in KNOWN_MODELS and Path(name).is_dir():
+        name = str(Path(name).resolve())
     return f"{name}:" + ",".join(
         f"{key}={Path(value.strip()).resolve()}"
         if key.strip() in FILE_OPTIONS and value.strip() not in KNOWN_MODELS and Path(value.strip()).exists()

@@ -131,8 +131,8 @@ def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | 
     folder = folder_of(data, domain, modality)
     told = None if progress is None else lambda done, total: progress(f"{domain_name(domain)} {modality}", done, total)
     if is_simulated(data.features[modality]):
-        if modality != "text" and data.features.get("text", "").endswith(TOKENS):
-            _prepare(_ridden(data), domain, "text", progress, SPLITS)
+        if _rides(data, modality) and (ridden := _ridden(data)) != data:
+            _prepare(ridden, domain, "text", progress, SPLITS)
         fill_store(folder, utterances, _simulated(data, domain, modality, utterances), progress=told)
     else:
         engine = make_engine() if is_clipwise(data, modality) else None
@@ -161,20 +161,28 @@ def extractor_of(data: DataConfig, modality: str) -> Extractor:
     return TextEncoder(text.model, lowercase=data.lowercase, layer=text.layer)
 
 
-def _ridden(data: DataConfig) -> DataConfig:
-    """The data with the text that simulated features ride on: for an encoder that is trained, its states before that.
+def _rides(data: DataConfig, modality: str) -> bool:
+    """Whether simulated features of a modality are drawn for the real text beside them."""
+    return modality != "text" and not is_simulated(data.features.get("text", SIMULATED))
 
-    Token ids say nothing by their size; and rows with a frozen and a trained encoder are to meet the same video.
+
+def _ridden(data: DataConfig) -> DataConfig:
+    """The data with the text that simulated features ride on: an encoder's last layer, before any training.
+
+    Token ids say nothing by their size; and rows with a frozen and a trained encoder, or with two of its layers, are
+    to meet the same video.
     """
-    return replace(data, features={**data.features, "text": data.features["text"].removesuffix(TOKENS)})
+    if is_clipwise(data, "text"):
+        return data
+    encoder = TextModel.parse(data.features["text"].removesuffix(TOKENS)).model
+    return replace(data, features={**data.features, "text": encoder})
 
 
 def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
     from msadg.extraction.simulated import SimulatedFeatures, TextEvidence, text_evidence
 
     config = simulation_named(modality, data.features[modality])
-    rides = modality != "text" and not is_simulated(data.features.get("text", SIMULATED))
-    if not rides:
+    if not _rides(data, modality):
         return SimulatedFeatures(modality, config)
     text = Store(folder_of(_ridden(data), domain, "text"))
 

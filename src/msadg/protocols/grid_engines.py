@@ -101,16 +101,22 @@ class LocalProcesses:
         from concurrent.futures.process import BrokenProcessPool
 
         from joblib import Parallel, delayed
+        from joblib.externals.loky import get_reusable_executor
 
-        workers = max(1, min(self.num_jobs or num_cores(), len(tasks)))
-        if workers == 1:
+        num_jobs = self.num_jobs or num_cores()
+        workers = max(1, min(num_jobs, len(tasks)))
+        # A grid's last run sees as many GPUs as the others did.
+        places = places_for_workers(self.gpus_per_run) if num_jobs > 1 else None
+        if workers == 1 and places is None:
             yield from ((position, task()) for position, task in enumerate(tasks))
             return
-        places = places_for_workers(self.gpus_per_run)
         # loky restarts a worker that has grown; memory-mapped features look like growth, and nothing is lost.
         warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
         try:
-            with Parallel(n_jobs=workers, return_as="generator_unordered", backend="loky") as pool:
+            if places is not None:  # workers of an earlier grid have seen other GPUs
+                get_reusable_executor().shutdown(wait=True)
+            # joblib takes one worker to mean this process.
+            with Parallel(n_jobs=max(workers, 2), return_as="generator_unordered", backend="loky") as pool:
                 work = delayed(_worked)
                 yield from pool(work(position, task, os.getpid(), places) for position, task in enumerate(tasks))
         except BrokenProcessPool as error:
@@ -118,6 +124,9 @@ class LocalProcesses:
                 f"one of {workers} processes died, most likely for lack of memory; what was recorded stays, and the "
                 "same command goes on: take fewer runs at a time for it (--jobs)"
             ) from error
+        finally:
+            if places is not None:
+                get_reusable_executor().shutdown(wait=True)
 
 
 def _worked(position: int, task: Callable[[], T], parent: int, places: Places | None) -> tuple[int, T]:

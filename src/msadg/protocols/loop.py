@@ -120,8 +120,9 @@ class Trainer:
         if self.state.finished:
             return self.state
         phases = list(self.method.phases())
+        current = phases[min(self.state.phase, len(phases) - 1)]  # a kill may have come when all were over
         for observer in self.observers:
-            observer.on_start(len(phases), self.config.epochs, len(self._batches(phases[self.state.phase])))
+            observer.on_start(len(phases), self.config.epochs, len(self._batches(current)))
         with torch.random.fork_rng(devices=[self.fabric.device] if self.fabric.device.type == "cuda" else []):
             for phase in phases[self.state.phase :]:
                 self._train_phase(phase, saved)
@@ -274,7 +275,8 @@ class Trainer:
             epoch=state.epoch,
             index=len(state.history),
             losses={name: total / state.clips for name, total in state.losses.items()},
-            measurements=self._scored.measurements(),
+            # What training alone measures, the averaged copy does not know of.
+            measurements={**self.method.measurements(), **self._scored.measurements()},
             dev=dev,
             score=score,
             is_best=is_best,
