@@ -150,6 +150,62 @@ def test_what_was_not_conditioned_on_is_no_verdict(run, known):
     assert "is not supported here" in found.caption and "given" not in found.caption
 
 
+@pytest.fixture
+def sparse(tmp_path):
+    """A run whose 64 video features are the sums of two text features each, so that few pairs are dependent."""
+    run = keep(toy_run(tmp_path, dim=64), text=range(64), video=range(64))
+    chance = np.random.default_rng(0)
+    text, noise = (chance.normal(size=(1871, 64)).astype(np.float32) for _ in range(2))
+    video = (text + np.roll(text, 1, axis=1) + 0.9 * noise).astype(np.float32)
+    present = np.ones(len(text), bool)
+    clips = HiddenClips(
+        modalities={"text": Hidden(text, present), "video": Hidden(video, present)},
+        sentiment=np.arange(len(text)) % 3, polarity=np.full(len(text), np.nan, np.float32),
+        domain=np.zeros(len(text), np.int64), num_videos=30,
+    )  # fmt: skip
+    hidden.keep_hidden(run.method, clips)
+    return run, clips
+
+
+def test_few_pairs_that_are_strongly_dependent_contradict_independence(sparse):
+    run, _ = sparse
+    found = dependence.measure_across([run])
+    alone = found.table[found.table["given"] == "nothing"]
+    # 2 of each feature's 64 pairs, and what chance adds: hardly more before the correction than chance alone calls so.
+    assert alone["dependent"].mean() <= 0.1 and alone["max_abs_r"].min() > 0.55
+    assert 128 <= round((alone["dependent_bh"] * 64).sum()) < 140
+    assert "is not supported here" in found.caption and "not contradicted" not in found.caption
+    assert f"{100 * alone['dependent_bh'].mean():.1f} % after correction" in found.caption
+    assert f"the largest |r| being {alone['max_abs_r'].max():.2f};" in found.caption
+
+
+def test_few_pairs_that_are_strongly_dependent_given_the_label_contradict_that_too(sparse):
+    run, clips = sparse
+    for features in clips.modalities.values():
+        features.values[:] += 2 * clips.sentiment[:, None]
+    caption = dependence.measure_across([run]).caption
+    assert "given label and domain it is not supported either (up to" in caption and "not contradicted" not in caption
+
+
+def test_noise_does_not_contradict_independence(sparse):
+    run, clips = sparse
+    clips.modalities["video"].values[:] = np.random.default_rng(1).normal(size=(1871, 64))
+    caption = dependence.measure_across([run]).caption
+    assert "is not contradicted" in caption and "none is after correction" in caption
+
+
+def test_the_caption_says_which_pairs_are_corrected_together(run, known):
+    together = "Benjamini-Hochberg over the pairs of one run, {}, group (selected, rejected) and conditioning set"
+    assert together.format("pair of modalities") in dependence.measure_across([run]).caption
+    assert together.format("modality") in dependence.measure_within([run]).caption
+
+
+def test_what_is_said_of_a_run_several_times_is_of_one_run(run, known):
+    known.modalities["video"].present[3:] = False
+    told = dependence.measure_across([run]).warnings
+    assert next(said for said in told if "z-test of 3 clips, given 0" in said).startswith("s2lif (1 run): ")
+
+
 def test_the_captions_on_the_label_say_that_clips_and_features_are_not_independent(run, known):
     for measure in (label_dependence.measure, label_dependence.measure_shares):
         assert "Clips of one video are not independent, nor are features of one run" in measure([run]).caption

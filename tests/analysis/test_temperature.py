@@ -56,8 +56,16 @@ def test_each_domain_counts_alike_however_large():
 
 
 def test_answers_that_are_all_right_or_all_wrong_lead_to_the_end_of_the_range():
-    assert SMALLEST <= fit_temperature([sure_clips(1.0, 5, 5)]) < 2 * SMALLEST
-    assert fit_temperature([sure_clips(1.0, 0, 5)]) == pytest.approx(LARGEST, rel=1e-2)
+    for margin in (1.0, 5.0, 50.0):  # from 36.7 T on, the likelihood is 1 in double precision
+        assert fit_temperature([sure_clips(margin, 5, 5)]) == pytest.approx(SMALLEST, rel=1e-6)
+    assert fit_temperature([sure_clips(1.0, 0, 5)]) == pytest.approx(LARGEST, rel=1e-6)
+    assert fit_temperature([sure_clips(0.0, 2, 5)]) == pytest.approx(LARGEST, rel=1e-6)
+
+
+def test_answers_far_surer_than_right_have_their_best_temperature_where_the_range_has_it():
+    # softmax(margin / T) = .75 of three classes: T = margin / log(6)
+    assert fit_temperature([sure_clips(20.0, 3, 4)]) == pytest.approx(20 / math.log(6), rel=1e-6)
+    assert fit_temperature([sure_clips(50.0, 3, 4)]) == pytest.approx(LARGEST, rel=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +103,22 @@ def test_scores_before_and_after_are_those_of_the_scaled_probabilities(run):
         assert row[f"{score}_before"] == before[score] and row[f"{score}_after"] == after[score]
     assert row["accuracy"] == before["accuracy"] == after["accuracy"]
     assert "c (24)" in found.caption and f"{row['ece_before']:.3f}" in found.alternative
+
+
+@pytest.mark.parametrize(
+    ("best", "what"),
+    [
+        (20 / math.log(6), None),
+        (0.07, None),
+        (0.995 * LARGEST, "hardly better than chance, or far surer than they are right"),
+        (SMALLEST, "all right, or far less sure than they are right"),
+    ],
+)
+def test_only_a_temperature_at_an_end_of_the_range_is_warned_of(run, monkeypatch, best: float, what: str | None):
+    monkeypatch.setattr("msadg.analysis.temperature.temperature_of", lambda trained: best)
+    told = [said for said in measure([run]).warnings if "end of its range" in said]
+    assert len(told) == (what is not None)
+    assert all(f"for its answers on the sources' dev clips are {what};" in said for said in told)
 
 
 def test_the_temperature_reads_no_target(run, monkeypatch):

@@ -1,5 +1,6 @@
 """Reliability, coverage and shift scores of runs on toy domains: each number from elsewhere."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from msadg.analysis import calibration, coverage, faithfulness, shift_errors
-from msadg.analysis.calibration_scored import scored_domains
+from msadg.analysis import calibration, coverage, faithfulness, shift_errors, temperature
+from msadg.analysis.calibration_scored import decided_parts, scored_domains, told_undecided
 from msadg.analysis.shift_errors_features import pooled_features
 from msadg.errors import StoreError
 from msadg.metrics.classification import classification_metrics
@@ -108,13 +109,20 @@ def test_a_mask_that_keeps_everything_is_told_of(run):
     assert told.startswith("s2lif, seed 0: the video mask keeps every feature")
 
 
-def test_a_run_that_is_equally_sure_of_all_clips_has_no_area_and_says_so(run, tmp_path):
-    even = toy_run(tmp_path, row="erm")
+def equally_sure(folder, **settings):
+    """An ERM that gives every clip the same answer."""
+    run = toy_run(folder, row="erm", **settings)
     with torch.no_grad():
-        even.method.head.weight.zero_()
+        run.method.head.weight.zero_()
+    return run
+
+
+def test_a_run_that_is_equally_sure_of_all_clips_has_no_area_and_says_so(run, tmp_path):
+    even = equally_sure(tmp_path)
     found = shift_errors.measure([even])
     assert found.table.query("score == 'doubt'")["auroc"].isna().all()
-    assert "equally sure of all clips" in found.warnings[-1]
+    assert found.warnings[-1].startswith("erm (3 of 3 cells of run and domain): equally sure of all clips")
+    assert "left out" not in found.warnings[-1]  # there is nothing else for the caption to be about
     assert calibration.measure([even]).table.groupby("domain")["bin"].max().eq(0).all()
     areas = coverage.areas_of(coverage.measure([even]).table)
     np.testing.assert_allclose(areas["aurc"], areas["aurc_random"])
@@ -130,3 +138,40 @@ def test_a_run_whose_store_is_gone_costs_itself_alone(run, tmp_path, measure):
     assert found.warnings[0].startswith("erm (1 run): its clips cannot be read, so nothing of it is measured")
     with pytest.raises(StoreError, match="nowhere"):
         measure([gone])
+
+
+@pytest.mark.parametrize("measure", [calibration.measure, coverage.measure, temperature.measure, shift_errors.measure])
+def test_a_seed_that_is_equally_sure_of_all_clips_costs_its_row_no_other_seed(tmp_path, measure):
+    alone = toy_run(tmp_path, row="erm")
+    both = measure([alone, equally_sure(tmp_path, seed=1)])
+    assert both.caption == measure([alone]).caption and " for 1 run" in both.caption
+    (told,) = [said for said in both.warnings if "equally sure" in said]
+    assert told.startswith("erm (3 of 6 cells of run and domain): ") and told.endswith(
+        "left out of what the caption says"
+    )
+
+
+def test_of_one_clip_nothing_is_told_apart(run):
+    parts = scored_domains(run)
+    clip = copy(parts[-1].clips)
+    clip.clip_ids = clip.clip_ids[:1]
+    one = replace(parts[-1], clips=clip, logits=parts[-1].logits[:1])
+    even = replace(parts[0], logits=np.zeros_like(parts[0].logits))
+    assert decided_parts([even, parts[1], one]) == [parts[1], one]
+    assert told_undecided([parts[0], one]) == []
+
+
+def test_each_kind_of_shift_is_held_against_the_doubt_of_its_own_cells(run, tmp_path, monkeypatch):
+    areas = {"erm": {"doubt": 0.55, "input": 0.6}, "s2lif": {"doubt": 0.75, "input": 0.6, "selected": 0.68}}
+
+    def rows(part, fitted):
+        same = part.columns | {"modality": "text", "num_errors": 1, "num_clips": 2}
+        return [same | {"score": score, "auroc": area} for score, area in areas[part.columns["row"]].items()]
+
+    monkeypatch.setattr(shift_errors, "_rows", rows)
+    caption = shift_errors.measure([toy_run(tmp_path, row="erm"), run]).caption
+    assert "input 0.600 (doubt 0.650, 2 cells), selected 0.680 (doubt 0.750, 1 cell)" in caption
+    assert "above doubt in the mean: none." in caption
+    areas["s2lif"]["selected"] = 0.8
+    caption = shift_errors.measure([toy_run(tmp_path, row="erm"), run]).caption
+    assert "above doubt in the mean: selected." in caption

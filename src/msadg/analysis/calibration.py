@@ -10,6 +10,7 @@ from msadg.analysis.calibration_scored import (
     RUN_COLUMNS,
     Scored,
     decided,
+    decided_parts,
     scored_domains,
     told_clips,
     told_runs,
@@ -34,7 +35,7 @@ def measure(runs: Sequence[TrainedRun]) -> Measurement | None:
     return Measurement(
         name="reliability",
         title="Reliability by domain",
-        caption=_caption(table, scored, kept),
+        caption=_caption(table, scored),
         alternative=_alternative(table),
         table=table,
         warnings=(*warnings, *told_undecided(scored)),
@@ -64,11 +65,12 @@ def errors_by_domain(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _caption(table: pd.DataFrame, scored: Sequence[Scored], runs: Sequence[TrainedRun]) -> str:
+def _caption(table: pd.DataFrame, scored: Sequence[Scored]) -> str:
+    parts = decided_parts(scored)
     found = errors_by_domain(decided(table, scored))
     sentences = [
-        f"Share of right answers against confidence (the probability of the likeliest class) on {told_clips(scored)}, "
-        f"in {NUM_BINS} bins of equal mass, for {told_runs(runs)}; under the diagonal a model is surer than it is "
+        f"Share of right answers against confidence (the probability of the likeliest class) on {told_clips(parts)}, "
+        f"in {NUM_BINS} bins of equal mass, for {told_runs(parts)}; under the diagonal a model is surer than it is "
         "right. Marks are means over seeds."
     ]
     for role, where in (("source", "the sources"), ("target", "the targets")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 
 from msadg.analysis.remarks import Remarks
 from msadg.analysis.stress_curves import label_of
+from msadg.analysis.wording import number_of
 from msadg.batches.clips import ClipSet
 from msadg.errors import MsadgError
 from msadg.methods.method import Method
@@ -29,6 +31,9 @@ Role = Literal["source", "target"]
 
 RUN_COLUMNS = ("row", "sources", "seed")
 """What tells runs apart in a table; ``run_columns`` fills them."""
+
+PART_COLUMNS = (*RUN_COLUMNS, "domain")
+"""What tells apart the parts of a table, each of one run and one domain."""
 
 _said: WeakKeyDictionary[Method, dict[tuple[str, str, str], np.ndarray]] = WeakKeyDictionary()
 """Logits by method, then by domain, split and intervention: several measurements are made on the same ones."""
@@ -65,9 +70,19 @@ class Scored:
         return np.asarray(self.predicted == self.clips.sentiment)
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether it is equally sure of all clips, of several, as a constant answer is."""
+        return len(self.clips) > 1 and not np.ptp(self.confidence) > 1e-9
+
+    @property
     def columns(self) -> dict[str, Any]:
         """Run and domain, as a table has them."""
         return run_columns(self.trained) | {"domain": self.clips.domain, "role": self.role}
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Those of PART_COLUMNS."""
+        return tuple(self.columns[name] for name in PART_COLUMNS)
 
 
 def run_columns(trained: TrainedRun) -> dict[str, Any]:
@@ -147,15 +162,16 @@ def with_probabilities(runs: Sequence[TrainedRun]) -> tuple[list[TrainedRun], li
     return kept, list(remarks.told())
 
 
-def told_runs(runs: Sequence[TrainedRun]) -> str:
+def told_runs(scored: Sequence[Scored]) -> str:
     """How many runs a caption is about, in words.
 
     Example:
         >>> told_runs([])
         '0 runs'
     """
-    rows = {label_of(trained.experiment) for trained in runs}
-    number = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+    runs = {id(part.trained): label_of(part.trained.experiment) for part in scored}
+    rows = set(runs.values())
+    number = number_of(len(runs), "run")
     return number if len(rows) < 2 else f"{number} of {len(rows)} rows"
 
 
@@ -167,23 +183,26 @@ def told_clips(scored: Sequence[Scored], split: str = "test") -> str:
     return f"the {split} split{'s' if len(named) > 1 else ''} of {listed}"
 
 
-def undecided_rows(scored: Sequence[Scored]) -> list[str]:
-    """The rows that are equally sure of all clips of a domain, such as a constant answer."""
-    return list(dict.fromkeys(str(part.columns["row"]) for part in scored if not np.ptp(part.confidence) > 1e-9))
+def decided_parts(scored: Sequence[Scored]) -> list[Scored]:
+    """Those that a caption's means are about: without the undecided ones; all of them where there are no others."""
+    return [part for part in scored if not part.is_undecided] or list(scored)
 
 
 def decided(table: pd.DataFrame, scored: Sequence[Scored]) -> pd.DataFrame:
-    """The table without those rows, which a caption's means are not about; whole where there are no others."""
-    part = table[~table["row"].isin(undecided_rows(scored))]
-    return part if len(part) else table
+    """The rows of a table that are of those parts."""
+    places = {part.place for part in decided_parts(scored)}
+    return table[[place in places for place in table[list(PART_COLUMNS)].itertuples(index=False, name=None)]]
 
 
 def told_undecided(scored: Sequence[Scored]) -> list[str]:
-    """A sentence on those rows, if there are any."""
-    named = undecided_rows(scored)
-    if not named:
+    """A sentence on the undecided parts, if there are any; that they are left out, only where there are others."""
+    number = Counter(part.columns["row"] for part in scored if part.is_undecided)
+    if not number:
         return []
+    of = Counter(part.columns["row"] for part in scored)
+    named = [f"{row} ({number[row]} of {number_of(of[row], 'cell')} of run and domain)" for row in number]
+    left_out = "; left out of what the caption says" if number.total() < len(scored) else ""
     return [
-        f"{', '.join(named)}: equally sure of all clips of a domain, so that its confidence tells no clip from "
-        "another; left out of what the caption says"
+        f"{', '.join(named)}: equally sure of all clips of a domain, so that its confidence tells no clip from another"
+        + left_out
     ]

@@ -12,6 +12,7 @@ from msadg.analysis.calibration_scored import (
     RUN_COLUMNS,
     Scored,
     decided,
+    decided_parts,
     scored_domains,
     told_clips,
     told_runs,
@@ -43,7 +44,7 @@ def measure(runs: Sequence[TrainedRun]) -> Measurement | None:
     return Measurement(
         name="coverage",
         title="Accuracy against coverage",
-        caption=_caption(table, scored, kept),
+        caption=_caption(table, scored),
         alternative=_alternative(table),
         table=table,
         warnings=(*warnings, *told_undecided(scored)),
@@ -90,11 +91,12 @@ def _at(table: pd.DataFrame, role: str, measure: str, coverage: float) -> float:
     return float(chosen["value"].mean())
 
 
-def _caption(table: pd.DataFrame, scored: Sequence[Scored], runs: Sequence[TrainedRun]) -> str:
+def _caption(table: pd.DataFrame, scored: Sequence[Scored]) -> str:
+    parts = decided_parts(scored)
     table = decided(table, scored)
     sentences = [
         f"Accuracy and macro-F1 on the share of clips that a model is surest of (by the probability of the likeliest "
-        f"class), on {told_clips(scored)}, for {told_runs(runs)}, means over seeds. Macro-F1 falls where a class is no "
+        f"class), on {told_clips(parts)}, for {told_runs(parts)}, means over seeds. Macro-F1 falls where a class is no "
         "longer among the clips that are answered."
     ]
     areas = areas_of(table)

@@ -59,7 +59,7 @@ def _measure(runs: Sequence[TrainedRun], name: str, *, within: bool) -> Measurem
 def _parts(measured: MeasuredRun, within: bool, remarks: Remarks) -> Iterator[pd.DataFrame]:
     modalities = list(measured.run.masks)
     if not within and len(modalities) < 2:
-        remarks.add(measured.run.row, f"has a mask on {modalities[0]} alone: nothing to compare it with")
+        _remark(measured, f"has a mask on {modalities[0]} alone: nothing to compare it with", remarks)
     for modality in modalities:
         _remark_constants(measured, modality, remarks)
     for modality, other in [(m, m) for m in modalities] if within else combinations(modalities, 2):
@@ -67,13 +67,17 @@ def _parts(measured: MeasuredRun, within: bool, remarks: Remarks) -> Iterator[pd
             members = [_members(measured.run, m, group) for m in (modality, other)]
             if members[0].sum() == 0 or members[1].sum() == 0 or (within and members[0].sum() < 2):
                 both = modality if within else f"{modality} and {other}"
-                remarks.add(measured.run.row, f"too few {group} features of {both} to hold against each other")
+                _remark(measured, f"too few {group} features of {both} to hold against each other", remarks)
                 continue
             for given in (NOTHING, LABEL):
                 try:
                     yield _tested(measured, (modality, other), group, members, given)
                 except UsageError as error:
-                    remarks.add(measured.run.row, str(error))
+                    _remark(measured, str(error), remarks)
+
+
+def _remark(measured: MeasuredRun, sentence: str, remarks: Remarks) -> None:
+    remarks.add(measured.run.row, sentence, tuple(measured.run.identity.values()))
 
 
 def _members(run: MaskedRun, modality: str, group: str) -> Bool[np.ndarray, " feature"]:
@@ -89,10 +93,11 @@ def _remark_constants(measured: MeasuredRun, modality: str, remarks: Remarks) ->
         members = _members(measured.run, modality, group)
         num_constant = int((spread[members] <= RELATIVE_SPREAD * np.linalg.norm(values[:, members], axis=0)).sum())
         if num_constant:
-            remarks.add(
-                measured.run.row,
+            _remark(
+                measured,
                 f"{num_constant} of {int(members.sum())} {group} {modality} features are the same for every clip: they "
                 "have no correlation (NaN, not 0) and count neither as dependent nor as independent",
+                remarks,
             )
 
 
@@ -159,14 +164,18 @@ def _shares(
 
 
 def pair_means(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean over pairs of every run, then over runs: by modalities, group and conditioning set."""
+    """Mean over pairs of every run, then over runs: by modalities, group and conditioning set.
+
+    Of ``max_abs_r``, the largest of all runs.
+    """
     known = table[table["num_tested"] > 0]
     keys = ["modality", "other", "group", "given"]
     measures = ["dependent", "dependent_bh", "mean_abs_r"]
     weighted = known.assign(**{name: known[name] * known["num_tested"] for name in measures})
     by_run = weighted.groupby([*keys, "row", "seed", "sources"], sort=False)[[*measures, "num_tested"]].sum()
     by_run = by_run[measures].div(by_run["num_tested"], axis=0)
-    return by_run.groupby(keys, sort=False).mean()
+    means = by_run.groupby(keys, sort=False).mean()
+    return means.assign(max_abs_r=known.groupby(keys, sort=False)["max_abs_r"].max())
 
 
 def _caption(table: pd.DataFrame, within: bool) -> str:
@@ -178,11 +187,13 @@ def _caption(table: pd.DataFrame, within: bool) -> str:
     num_runs = len(table[["row", "seed", "sources"]].drop_duplicates())
     spread = f"{clips[0]:,}" if len(clips) == 1 else f"{clips[0]:,} to {clips[-1]:,}"
     what = "another selected feature of its modality" if within else "a selected feature of another modality"
+    family = "modality" if within else "pair of modalities"
     return " ".join(
         [
             f"Of each selected feature, the share of pairs with {what} that Fisher's z-test calls dependent, over "
             f"{number_of(num_runs, 'run')}; hidden features of each clip (x^c') on the sources' dev clips ({spread} of "
-            f"them), level {LEVEL:g}, and with Benjamini-Hochberg over all pairs of a run.",
+            f"them), level {LEVEL:g}, and corrected by Benjamini-Hochberg over the pairs of one run, {family}, group "
+            "(selected, rejected) and conditioning set.",
             _verdict(means, within),
             f"So many clips call |r| = {smallest_dependent(clips[-1]):.3f} dependent already, and clips of one video "
             "are not independent, which makes p-values too small: the sizes |r| say more than the shares.",
@@ -212,19 +223,31 @@ def _verdict(means: pd.DataFrame, within: bool) -> str:
     if "selected" not in means.index.get_level_values("group"):
         return "No mask kept features to look at, so the claim is not touched."
     selected = means.xs("selected", level="group")
-    alone = selected.xs(NOTHING, level="given")
-    most = float(alone["dependent"].max())
-    about = "within a modality" if within else "across modalities"
-    if most <= 2 * LEVEL:
+    alone = pd.DataFrame(selected.xs(NOTHING, level="given"))
+    claim = f"That selected features are independent {'within a modality' if within else 'across modalities'}"
+    if _is_left_standing(alone):
         return (
-            f"That selected features are independent {about} is not contradicted: {percent(most)} of the pairs at most "
-            f"are called dependent, of which chance alone would call {percent(LEVEL)} so; weaker dependence than these "
-            "clips can show is not ruled out."
+            f"{claim} is not contradicted: {percent(alone['dependent'].max())} of the pairs at most are called "
+            f"dependent, of which chance alone would call {percent(LEVEL)} so, and none is after correction; weaker "
+            "dependence than these clips can show is not ruled out."
         )
-    claim = f"That selected features are independent {about} is not supported here: up to {percent(most)} of the pairs"
-    given = _given_label(pd.DataFrame(selected))
     return (
-        f"{claim} are dependent, where chance alone would call {percent(LEVEL)} so{given}. {_against_rejected(means)}"
+        f"{claim} is not supported here: up to {_worst(alone)}; chance alone would call {percent(LEVEL)} of the pairs "
+        f"so{_given_label(pd.DataFrame(selected))}. {_against_rejected(means)}"
+    )
+
+
+def _is_left_standing(means: pd.DataFrame) -> bool:
+    """Whether no pair is dependent after correction, and before it few more than chance alone would call so."""
+    return bool(means["dependent_bh"].max() == 0 and means["dependent"].max() <= 2 * LEVEL)
+
+
+def _worst(means: pd.DataFrame) -> str:
+    corrected = float(means["dependent_bh"].max())
+    left = "under 0.1 %" if 0 < corrected < 0.0005 else percent(corrected)
+    return (
+        f"{percent(means['dependent'].max())} of the pairs are dependent, {left} after correction, the largest |r| "
+        f"being {means['max_abs_r'].max():.2f}"
     )
 
 
@@ -232,9 +255,13 @@ def _given_label(selected: pd.DataFrame) -> str:
     """What conditioning on the label makes of it, where that was measured."""
     if LABEL not in selected.index.get_level_values("given"):
         return ""
-    most = float(selected.xs(LABEL, level="given")["dependent"].max())
-    end = "it is not contradicted" if most <= 2 * LEVEL else "it is not supported either"
-    return f"; given {LABEL} {end} ({percent(most)} at most)"
+    given = pd.DataFrame(selected.xs(LABEL, level="given"))
+    if _is_left_standing(given):
+        return (
+            f"; given {LABEL} it is not contradicted ({percent(given['dependent'].max())} at most, none after "
+            "correction)"
+        )
+    return f"; given {LABEL} it is not supported either (up to {_worst(given)})"
 
 
 def _against_rejected(means: pd.DataFrame) -> str:

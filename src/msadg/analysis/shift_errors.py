@@ -15,8 +15,11 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from msadg.analysis.calibration_scored import (
+    PART_COLUMNS,
     RUN_COLUMNS,
     Scored,
+    decided,
+    decided_parts,
     run_columns,
     scored_domains,
     told_clips,
@@ -26,7 +29,8 @@ from msadg.analysis.calibration_scored import (
 )
 from msadg.analysis.masked_runs import learned_masks
 from msadg.analysis.measurement import Measurement
-from msadg.analysis.shift_errors_features import Space, pooled_features
+from msadg.analysis.shift_errors_features import SPACES, Space, pooled_features
+from msadg.analysis.wording import listed, number_of
 from msadg.batches.clips import ClipSet
 from msadg.methods import load_method
 from msadg.metrics.ranking import auroc, weighted_aurocs
@@ -126,7 +130,7 @@ def measure(runs: Sequence[TrainedRun]) -> Measurement | None:
     return Measurement(
         name="shift-errors",
         title="Does a clip's shift foretell errors",
-        caption=_caption(table, scored, kept),
+        caption=_caption(table, scored),
         alternative=_alternative(table),
         table=table,
         warnings=(*dict.fromkeys(warnings), *told_undecided(scored), *_without_errors(table)),
@@ -203,24 +207,37 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(keys, sort=False)[["auroc", "low", "high", "share_far", "median_ratio"]].mean().reset_index()
 
 
-def _caption(table: pd.DataFrame, scored: Sequence[Scored], runs: Sequence[TrainedRun]) -> str:
+def _caption(table: pd.DataFrame, scored: Sequence[Scored]) -> str:
+    parts = decided_parts(scored)
     sentences = [
         "How well a clip's distance from the sources (Mahalanobis, of time-mean features, fitted to training clips "
-        f"without labels) tells wrong answers from right ones, on {told_clips(scored)}, for {told_runs(runs)}: area "
+        f"without labels) tells wrong answers from right ones, on {told_clips(parts)}, for {told_runs(parts)}: area "
         "under the ROC curve, .5 = says nothing; bars are 95 % bootstrap intervals over videos, averaged over seeds."
     ]
+    table = decided(table, scored)
     at_targets = table[table["role"] == "target"]
     shown = at_targets if len(at_targets) else table
     where = "unseen domains" if len(at_targets) else "the sources"
-    shift = shown[shown["score"] != "doubt"]
-    by_score = shift.groupby("score")["auroc"].mean().dropna()
-    doubt = float(shown[shown["score"] == "doubt"]["auroc"].mean())
-    told = ", ".join(f"{score} {value:.3f}" for score, value in by_score.items())
-    sentences.append(f"On {where} the mean area is {told or 'unknown'}; the model's own doubt has {doubt:.3f}.")
-    if len(by_score):
-        better = "above" if by_score.max() > doubt else "not above"
-        sentences.append(f"The best of these {len(by_score)} kinds of shift, {by_score.idxmax()}, is {better} it.")
-    return " ".join([*sentences, *_on_the_claim(shown, where)])
+    return " ".join([*sentences, _beside_doubt(shown, where), *_on_the_claim(shown, where)])
+
+
+def _beside_doubt(table: pd.DataFrame, where: str) -> str:
+    """The mean area of each kind of shift, and that of the model's doubt over the same cells of run and domain."""
+    areas = table.groupby([*PART_COLUMNS, "score"])["auroc"].mean().unstack("score")
+    told, above = [], []
+    for space in [space for space in SPACES if space in areas]:
+        both = areas[[space, "doubt"]].dropna()
+        if not len(both):
+            continue
+        shift, doubt = both.mean()
+        told.append(f"{space} {shift:.3f} (doubt {doubt:.3f}, {number_of(len(both), 'cell')})")
+        above += [space] if shift > doubt else []
+    if not told:
+        return f"On {where} no cell of run and domain has an area both of a shift and of the model's own doubt."
+    return (
+        f"On {where} the mean area, and that of the model's own doubt in the same cells of run and domain, is "
+        f"{', '.join(told)}; above doubt in the mean: {listed(above) or 'none'}."
+    )
 
 
 def _on_the_claim(table: pd.DataFrame, where: str) -> list[str]:

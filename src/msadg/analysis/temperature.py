@@ -11,6 +11,7 @@ from msadg.analysis.calibration_scored import (
     RUN_COLUMNS,
     Scored,
     decided,
+    decided_parts,
     scored_dev,
     scored_domains,
     told_clips,
@@ -39,7 +40,8 @@ def fit_temperature(
     """The T > 0 by which logits are to be divided for the least mean -log p of the truth, each domain alike.
 
     As selection does, so that a large source does not decide alone. No answer changes by it, only how sure it is.
-    At SMALLEST or LARGEST, where answers are all right or no better than chance, there is no best T.
+    At SMALLEST answers are all right, or far less sure than they are right; at LARGEST they are hardly better than
+    chance, or far surer than they are right: the best T is then none, or beyond the range.
     Reference: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
 
     Args:
@@ -60,8 +62,10 @@ def fit_temperature(
         ]
         return float(np.mean([part.mean() for part in by_domain]))
 
-    bounds = (float(np.log(SMALLEST)), float(np.log(LARGEST)))
-    return float(np.exp(minimize_scalar(nll, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x))
+    ends = (float(np.log(LARGEST)), float(np.log(SMALLEST)))
+    found = float(minimize_scalar(nll, bounds=ends[::-1], method="bounded", options={"xatol": 1e-9}).x)
+    # Where the likelihood does not change any more towards an end, the search stops anywhere.
+    return float(np.exp(min((*ends, found), key=nll)))
 
 
 def temperature_of(trained: TrainedRun) -> float:
@@ -76,7 +80,7 @@ def measure(runs: Sequence[TrainedRun]) -> Measurement | None:
     scored: list[Scored] = []
     for trained in kept:
         temperature = temperature_of(trained)
-        if not 2 * SMALLEST < temperature < LARGEST / 2:
+        if not 1.01 * SMALLEST < temperature < 0.99 * LARGEST:
             warnings.append(_at_the_end(trained, temperature))
         for part in scored_domains(trained):
             scored.append(part)
@@ -87,7 +91,7 @@ def measure(runs: Sequence[TrainedRun]) -> Measurement | None:
     return Measurement(
         name="calibration",
         title="Calibration before and after temperature scaling",
-        caption=_caption(table, scored, kept),
+        caption=_caption(table, scored),
         alternative=_alternative(table),
         table=table,
         warnings=(*warnings, *told_undecided(scored)),
@@ -106,18 +110,23 @@ def _row(part: Scored, temperature: float) -> dict[str, object]:
 
 def _at_the_end(trained: TrainedRun, temperature: float) -> str:
     run = f"{trained.experiment.row}, seed {trained.experiment.seed}"
-    what = "all right" if temperature < 1 else "no better than those of equal probabilities"
+    what = (
+        "all right, or far less sure than they are right"
+        if temperature < 1
+        else "hardly better than chance, or far surer than they are right"
+    )
     return (
         f"{run}: the best temperature runs to the end of its range ({temperature:.2g}), for its answers on the "
         f"sources' dev clips are {what}; its calibration after scaling means little"
     )
 
 
-def _caption(table: pd.DataFrame, scored: Sequence[Scored], runs: Sequence[TrainedRun]) -> str:
+def _caption(table: pd.DataFrame, scored: Sequence[Scored]) -> str:
+    parts = decided_parts(scored)
     table = decided(table, scored)
     by_run = table.drop_duplicates([*RUN_COLUMNS])["temperature"]
     sentences = [
-        f"Expected calibration error (15 bins of equal mass) on {told_clips(scored)} for {told_runs(runs)}, before "
+        f"Expected calibration error (15 bins of equal mass) on {told_clips(parts)} for {told_runs(parts)}, before "
         "(hollow) and after (filled) all logits were divided by one temperature, fitted on the sources' dev clips "
         f"(which choose the epoch, too, unless a row says otherwise); T = {by_run.median():.2f} in the median "
         f"({by_run.min():.2f} to {by_run.max():.2f})."
