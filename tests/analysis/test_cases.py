@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from msadg.analysis import case_table
+from msadg.analysis.case import FeatureShare, StepShare
 from msadg.analysis.case_choice import confidence_of, draw_cases
 from msadg.analysis.case_parts import tokens_of
 from msadg.analysis.case_reasons import case_reasons
-from msadg.analysis.case_table import measure
+from msadg.analysis.case_table import measure, to_frame
 from msadg.analysis.case_words import words_of
 from msadg.analysis.cases import find_cases, may_be_shown
+from msadg.analysis.measurement import Measurement
 from msadg.batches.clips import ClipSet
 from msadg.protocols.features import DataConfig, load_clips
 from msadg.protocols.run import TrainedRun, train_run
@@ -19,6 +22,8 @@ from msadg.report.figures.cases import draw
 from msadg.results.predictions import Predictions
 from tests.analysis.simulated_runs import make_stores, simulated_run
 from tests.protocols.helpers import toy_experiment
+from tests.protocols.test_regression_run import toy_regression
+from tests.report.html.pages import CASE
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +38,23 @@ def other(tmp_path_factory):
     folder = tmp_path_factory.mktemp("other")
     experiment = toy_experiment(folder, "mult", settings={"dim": 4, "heads": 2, "layers": 1})
     return train_run(replace(experiment, training=replace(experiment.training, epochs=1)), folder / "run")
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory):
+    """Its polarity is the sum of what its steps add, for it has no bias."""
+    folder = tmp_path_factory.mktemp("regression")
+    trained = train_run(toy_regression(folder, "linear"), folder / "run")
+    trained.method.bias.data.zero_()
+    return trained
+
+
+def drawn(cases):
+    return draw(Measurement(name="cases", title="", caption="", alternative="", table=to_frame(cases)))
+
+
+def labels_of(axes) -> list[str]:
+    return [label.get_text() for label in axes.get_yticklabels()]
 
 
 def target_clips(trained: TrainedRun) -> ClipSet:
@@ -134,6 +156,40 @@ def test_without_a_sum_each_step_is_left_out_in_turn(other):
     assert np.concatenate([reasons.steps["text"], reasons.steps["video"]]) == pytest.approx(expected, abs=1e-4)
 
 
+def polarities_of(trained: TrainedRun) -> np.ndarray:
+    clips = target_clips(trained)
+    with torch.no_grad():
+        return np.array([float(trained.method(clips.batch([at])).logits[0, 0]) for at in range(len(clips))])
+
+
+def test_what_lowers_a_polarity_below_zero_speaks_for_it(regression):
+    clips, polarities = target_clips(regression), polarities_of(regression)
+    assert polarities.min() < 0 < polarities.max()
+    for at in (int(polarities.argmin()), int(polarities.argmax())):
+        parts = regression.method.evidence(clips.batch([at]))
+        sizes = sum(float(part[0, ..., 0].sum(dim=1).abs().sum()) for part in parts.values())
+        shares = case_reasons(regression.method, clips, at, predicted=0)
+        assert sum(part.sum() for part in shares.steps.values()) == pytest.approx(abs(polarities[at]) / sizes, rel=1e-4)
+        assert sum(part.sum() for part in shares.features.values()) > 0
+
+
+def test_a_step_without_which_a_polarity_is_higher_speaks_for_one_below_zero(regression, monkeypatch):
+    clips, at = target_clips(regression), int(polarities_of(regression).argmin())
+    monkeypatch.setattr(type(regression.method), "evidence", lambda *_, **__: None)
+    found = case_reasons(regression.method, clips, at, predicted=0)
+    batch = clips.batch([at])
+    text = batch.steps["text"]
+    valid = text.valid.clone()
+    valid[0, 0] = False
+    without = replace(
+        batch, steps={**batch.steps, "text": replace(text, values=text.values * valid[..., None], valid=valid)}
+    )
+    with torch.no_grad():
+        higher = float(regression.method(without).logits[0, 0] - regression.method(batch).logits[0, 0])
+    assert found.how == "occlusion"
+    assert np.sign(found.steps["text"][0]) == np.sign(higher) != 0
+
+
 def test_the_run_that_says_most_of_itself_stands_for_its_sources(run, other):
     cases, _ = find_cases([other, run], may_show=True)
     assert {case.row for case in cases} == {"s2lif"}
@@ -165,7 +221,8 @@ def test_a_case_is_what_the_run_says_of_the_clip(run):
         assert case.truth == clips.sentiment[at]
         assert case.confidence == max(case.probabilities)
         assert case.kind.startswith("right" if case.predicted == case.truth else "wrong")
-        assert sum(abs(share) for share in case.modality_shares.values()) == pytest.approx(1)
+        reasons = case_reasons(run.method, clips, at, case.predicted)
+        assert case.modality_shares == pytest.approx({m: s.sum() for m, s in reasons.steps.items()}, abs=1e-6)
 
 
 def test_cases_end_where_there_are_enough_and_that_is_told(run):
@@ -185,11 +242,46 @@ def test_the_measurement_is_a_table_of_shares_and_can_be_drawn(run):
     measured = measure([run])
     assert measured.name == "cases"
     table = measured.table
-    whole = table[table["part"] == "modality"].groupby("clip_id")["share"].apply(lambda s: s.abs().sum())
-    assert whole.to_numpy() == pytest.approx(1.0)
+    assert set(table.loc[table["part"] == "modality", "modality"]) == {"text", "video"}
+    assert not table["simulated"].any() and "drawn from labels" not in measured.caption
     assert "neither support nor refute" in measured.caption
     assert len(draw(measured).axes) >= table["clip_id"].nunique()
     assert measure([]) is None
+
+
+def test_one_clip_of_two_runs_has_two_panels_with_its_own_bars_and_names_of_the_runs():
+    other = replace(CASE, row="erm", sources=("meld",), words=(), steps=(StepShare("video", 9, 0.6, None, None),))
+    first, second = drawn([CASE, other]).axes[:2]
+    assert len(labels_of(first)) == 4 and labels_of(second) == ["video 9"]
+    assert first.get_title(loc="left").startswith("S2LIF, mosei\n")
+    assert second.get_title(loc="left").startswith("ERM, meld\n")
+
+
+def test_the_figure_says_how_many_cases_it_leaves_to_the_table():
+    few, many = ([replace(CASE, clip_id=str(at)) for at in range(number)] for number in (12, 14))
+    assert "more in the table" not in drawn(few).get_supxlabel()
+    figure = drawn(many)
+    assert len(figure.axes) == 12 and figure.get_supxlabel().endswith("2 more in the table")
+
+
+def test_steps_of_a_simulated_modality_are_called_simulated():
+    simulated = replace(CASE, simulated=("video",))
+    table = to_frame([simulated])
+    assert set(table.loc[table["simulated"], "modality"]) == {"video"}
+    assert not table.loc[table["modality"] == "text", "simulated"].any()
+    assert "simulated video 3" in labels_of(drawn([simulated]).axes[0])
+    assert "video 3" in labels_of(drawn([CASE]).axes[0])
+
+
+def test_half_is_counted_within_a_modality(monkeypatch):
+    features = tuple(FeatureShare(modality, 0, 9, 0.3) for modality in ("text", "audio", "video"))
+    monkeypatch.setattr(case_table, "find_cases", lambda _: ([replace(CASE, features=features)], []))
+    # One feature carries all of its modality; of all three, it would take two to carry half.
+    assert "features of a modality, 1 in the median" in measure([]).caption
+
+
+def test_the_caption_of_a_regression_says_what_its_shares_are_for(regression):
+    assert "for (+) or against (-) the sign of the predicted polarity" in measure([regression]).caption
 
 
 def test_pieces_of_words_are_put_together():
@@ -221,6 +313,7 @@ def test_words_without_shares_are_told(run):
 
 def test_placeholders_of_simulated_clips_are_not_called_withheld(tmp_path):
     make_stores(tmp_path)
-    cases, notes = find_cases([simulated_run(tmp_path, "text")])
+    run = simulated_run(tmp_path, "text")
+    cases, notes = find_cases([run])
     assert cases and all(case.text is None for case in cases)
     assert not any("withheld" in note for note in notes)

@@ -3,15 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
 from msadg.analysis import recovery_order, recovery_table
 from msadg.analysis.recovery_order_runs import Cell, predictions_by_target
+from msadg.analysis.recovery_order_words import alternative_of, caption_of
 from msadg.analysis.recovery_runs import middle_of, redundancy_of, short_order
 from msadg.protocols.features import DataConfig, feature_kinds, feature_manifests, simulated_world
 from msadg.report.figures import recovery as recovery_figure
 from msadg.report.figures import recovery_order as order_figure
+from msadg.report.measurement_files import has_figure
 from tests.analysis.simulated_runs import TARGETS, data_of, make_stores, simulated_run
 
 INVARIANT = ("invariant", "redundant", "complementary")
@@ -134,6 +137,19 @@ def test_text_first_is_told_to_complement_where_it_does(stores):
     assert "video complements it more than in the other orders (+50 points, +50 to +50 over seeds)" in caption
 
 
+def test_orders_are_compared_only_where_both_selected_something(stores):
+    careful = lambda kind: kind in ("invariant", "complementary")  # noqa: E731
+    runs = []
+    for seed in (0, 1):
+        runs += [simulated_run(stores, o, seed=seed, sparsity_weight=1e-3) for o in ("text>video", "video>text")]
+        runs.append(simulated_run(stores, "text>video", seed=seed, sparsity_weight=0.1, keep=lambda _: False))
+        runs.append(simulated_run(stores, "video>text", seed=seed, sparsity_weight=0.1, keep=careful))
+    caption = recovery_table.measure(runs).caption
+    # At alpha .1 video first has 100 %, and text first nothing that it could be held against.
+    assert "where text first can be compared with another: T>V 50 % and V>T 50 % (50 % by chance)" in caption
+    assert "neither more nor less, as far as these seeds tell, than in the other orders (+0 points" in caption
+
+
 def test_a_mask_that_kept_nothing_has_no_precision_and_says_so(stores):
     measured = recovery_table.measure([simulated_run(stores, "text>video", keep=lambda _: False)])
     precision = shares_of(measured, "video")["precision"]
@@ -149,7 +165,7 @@ def test_runs_without_a_selection_say_why_and_those_on_real_features_are_none_of
     ]
     measured = recovery_table.measure(runs)
     assert measured.table.empty and len(measured.warnings) == 3
-    assert recovery_figure.draw(measured).axes == []
+    assert not has_figure(measured)
     real = replace(runs[0].experiment, data=DataConfig(features={"text": "minilm"}))
     assert recovery_table.measure([replace(runs[0], experiment=real)]) is None
     assert recovery_order.measure([replace(runs[0], experiment=real)]) is None
@@ -201,6 +217,46 @@ def test_the_figure_has_a_column_for_each_target_and_says_what_it_shows(ordered)
     assert [a.get_title() for a in axes] == ["shift 0.056", "", "shift 0.94", "", "", ""]
     assert "T>V minus T&V" in ordered.caption and "up to 300 each" in ordered.caption
     assert ordered.alternative.startswith("One column of panels for each target")
+
+
+def lines_of(measurement):
+    return [line for axes in order_figure.draw(measurement).axes for line in axes.lines]
+
+
+def test_the_sources_with_most_scores_are_drawn_and_told_of_and_the_others_named(ordered):
+    other = ordered.table[ordered.table["row"] == "T>V"].assign(
+        sources="simulated-b", mean=0.7, shift=0.2, p_holm=0.001
+    )
+    table = pd.concat([other, ordered.table], ignore_index=True)
+    both = replace(ordered, table=table)
+    assert [axes.get_title() for axes in order_figure.draw(both).axes] == ["shift 0.056", "", "shift 0.94", "", "", ""]
+    for line, alone in zip(lines_of(both), lines_of(ordered), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), alone.get_xydata())
+    more = " In the table alone: runs trained on simulated-b."
+    assert more in caption_of(table, 300) and caption_of(table, 300).replace(more, "") == ordered.caption
+    assert alternative_of(table) == ordered.alternative
+
+
+def test_a_target_whose_shift_differs_between_runs_has_a_column_for_each(ordered):
+    table = ordered.table.copy()
+    turned = (table["target"] == TARGETS[0]) & (table["redundancy"] == 0.5)
+    table.loc[turned, "shift"] = 0.3
+    axes = order_figure.draw(replace(ordered, table=table)).axes
+    assert [a.get_title() for a in axes if a.get_title()] == ["shift 0.056", "shift 0.3", "shift 0.94"]
+    assert [len(a.lines[0].get_xdata()) for a in axes if a.get_title()] == [1, 1, 2]
+
+
+def test_audio_does_not_mix_with_video_below(ordered):
+    shares = ordered.table[ordered.table["measure"] == "complementary_share of video"]
+    audio = shares.assign(measure="complementary_share of audio", mean=0.1)
+    table = pd.concat([audio, ordered.table], ignore_index=True)
+    for line, alone in zip(lines_of(replace(ordered, table=table)), lines_of(ordered), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), alone.get_xydata())
+    assert "Complementary share of video above chance" in caption_of(table, 300)
+    assert "T>V +50 points and T&V +0 points" in caption_of(table, 300)
+    assert "In the table alone: the complementary share of audio." in caption_of(table, 300)
+    alone = pd.concat([audio, ordered.table.drop(shares.index)], ignore_index=True)
+    assert "of the selected audio features" in caption_of(alone, 300)
 
 
 def test_one_redundancy_is_no_comparison(compared):

@@ -63,7 +63,8 @@ class Case:
     """Clips of the domain that were scored."""
     how: str
     modality_shares: Mapping[str, float]
-    """What the steps of each modality add up to, sizes first summed; the sign is that of their sum."""
+    """What the steps of each modality add up to with their signs: what speaks for the prediction less what speaks
+    against it. The sizes therefore sum to 1 only where no modality speaks both ways."""
     text: str | None
     """None where the corpus may not be shown."""
     words: tuple[WordShare, ...]

@@ -63,7 +63,7 @@ def case_of(
         num_alike=num_alike,
         num_clips=len(clips),
         how=reasons.how,
-        modality_shares={m: float(np.copysign(np.abs(s).sum(), s.sum())) for m, s in reasons.steps.items()},
+        modality_shares={m: float(s.sum()) for m, s in reasons.steps.items()},
         text=utterance.text if shown and not is_placeholder(clips.domain) else None,
         words=words if not is_placeholder(clips.domain) else (),
         no_word=no_word,

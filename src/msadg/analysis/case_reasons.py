@@ -3,7 +3,8 @@
 A method whose logits are a sum over steps and features says so itself (``Method.evidence``): a share is what a term
 adds to the predicted class beyond what it adds to the classes on average; in a regression, what it adds to the
 polarity. Of any other method each step is left out in turn, and its share is what the predicted class's
-log-probability (or the polarity) loses without it; features are then not told apart.
+log-probability (or the polarity) loses without it; features are then not told apart. Where the predicted polarity is
+below 0, what lowers it has the positive shares, so that above 0 always speaks for what was predicted.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class CaseReasons:
 
     how: How
     steps: Mapping[str, Float[np.ndarray, " time"]]
-    """By modality; above 0 a step speaks for the prediction (of a polarity: raises it). The sizes sum to 1 over all
+    """By modality; above 0 a step speaks for the prediction (of a polarity: for its sign). The sizes sum to 1 over all
     steps of all modalities, or are all 0 where nothing in the clip moves the prediction."""
     features: Mapping[str, Float[np.ndarray, " feature"]]
     """Alike, over all features of all modalities, where the method's logits are a sum over them; else empty."""
@@ -57,12 +58,19 @@ def case_reasons(method: Method, clips: ClipSet, at: int, predicted: int) -> Cas
     else:
         steps = {modality: part.sum(dim=1) for modality, part in evidence.items()}
         features = {modality: part.sum(dim=0) for modality, part in evidence.items()}
+    sign = _sign(method, batch)
     return CaseReasons(
         how="occlusion" if evidence is None else "evidence",
-        steps={modality: part.numpy() for modality, part in shares_of(steps).items()},
-        features={modality: part.numpy() for modality, part in shares_of(features).items()},
+        steps={modality: sign * part.numpy() for modality, part in shares_of(steps).items()},
+        features={modality: sign * part.numpy() for modality, part in shares_of(features).items()},
         kept=_kept(method, batch),
     )
+
+
+@torch.no_grad()
+def _sign(method: Method, batch: Batch) -> int:
+    """-1 for a predicted polarity below 0, which speaks for itself by being lowered; else 1."""
+    return -1 if method.task.is_regression and float(method(batch).logits[0, 0]) < 0 else 1
 
 
 @torch.no_grad()

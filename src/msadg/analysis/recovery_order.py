@@ -11,14 +11,14 @@ so that of ``corpora.simulated_shift``, with simulated-a and simulated-b as sour
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import numpy as np
 import pandas as pd
 
 from msadg.analysis.measurement import Measurement
 from msadg.analysis.recovery_order_runs import Cell, Cells, cells_of, predictions_by_target, strengths_of
-from msadg.analysis.recovery_order_words import alternative_of, caption_of
+from msadg.analysis.recovery_order_words import COMPLEMENTARY, alternative_of, caption_of, shown
 from msadg.analysis.remarks import Remarks
 from msadg.analysis.selected import measure_recovery
 from msadg.metrics.confusion import f1_macro
@@ -64,16 +64,17 @@ def measure(runs: Sequence[TrainedRun]) -> Measurement | None:
     return Measurement(
         name=NAME,
         title="When learning in order helps",
-        caption=caption_of(table, num_clips=_num_clips(said)),
+        caption=caption_of(table, num_clips=_num_clips(said, set(shown(table)["sources"]))),
         alternative=alternative_of(table),
         table=table,
         warnings=remarks.told() if differences else (*remarks.told(), NOTHING_AT_ONCE),
     )
 
 
-def _num_clips(said: Mapping[Cell, Said]) -> int:
-    """Of the largest target."""
-    return max(len(p.clip_id) for seeds in said.values() for targets in seeds.values() for p in targets.values())
+def _num_clips(said: Mapping[Cell, Said], sources: Set[str]) -> int:
+    """Of the largest target of the runs on these sources."""
+    chosen = [seeds for cell, seeds in said.items() if "+".join(cell.sources) in sources]
+    return max(len(p.clip_id) for seeds in chosen for targets in seeds.values() for p in targets.values())
 
 
 def _identity(cell: Cell, interval: Interval) -> dict[str, object]:
@@ -137,4 +138,4 @@ def _complementary(cell: Cell, runs: Mapping[int, TrainedRun]) -> Iterator[dict[
         if shares and cell.masks.startswith("learned"):
             interval = t_interval([share["complementary_share"] for share in shares])
             chance = float(np.mean([share["complementary_share_by_chance"] for share in shares]))
-            yield {"measure": f"complementary_share of {modality}", "by_chance": chance} | _identity(cell, interval)
+            yield {"measure": f"{COMPLEMENTARY}{modality}", "by_chance": chance} | _identity(cell, interval)

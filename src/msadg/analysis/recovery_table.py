@@ -29,6 +29,9 @@ COLUMNS = (
 CELL = ("order", "schedule", "alpha", "redundancy", "sources", "modality")
 """Runs of one cell differ by seed."""
 
+SAME = ["alpha", "redundancy", "sources", "modality", "seed"]
+"""What two orders must share to be compared."""
+
 Axis = Literal["alpha", "redundancy"]
 
 
@@ -188,12 +191,12 @@ def _complement(part: pd.DataFrame) -> str:
     share = share[(share["by_chance"] > 0) & (share["by_chance"] < 1)]
     if share.empty:
         return ""
-    means = share.groupby("order", sort=False)["value"].mean()
-    parts = [f"{order} {percent(mean)}" for order, mean in means.items()]
-    sentence = f" Complementary share by order: {listed(parts)} ({percent(share['by_chance'].mean())} by chance)"
-    text_first = share["order"].str.startswith("T>")
-    by_seed = [share[chosen].groupby("seed")["value"].mean() for chosen in (text_first, ~text_first)]
-    more = t_interval(list((by_seed[0] - by_seed[1]).dropna()))
+    by_order, difference = _by_order(share)
+    means = by_order.groupby("order", sort=False)[["value", "by_chance"]].mean()
+    parts = [f"{order} {percent(mean)}" for order, mean in means["value"].items()]
+    where = " where text first can be compared with another" if len(difference) else ""
+    sentence = f" Complementary share by order{where}: {listed(parts)} ({percent(means['by_chance'].mean())} by chance)"
+    more = t_interval(list(difference.groupby("seed").mean()))
     if not more.num_values:
         return f"{sentence}."
     said = f"{100 * more.mean:+.0f} points"
@@ -203,6 +206,20 @@ def _complement(part: pd.DataFrame) -> str:
     clear = abs(more.mean) > more.half
     effect = ("more" if more.mean > 0 else "less") if clear else "neither more nor less, as far as these seeds tell,"
     return f"{sentence}: selected after text, video complements it {effect} than in the other orders ({within})."
+
+
+def _by_order(share: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """The shares where text-first orders and others can be compared, and by how much text-first ones have more there.
+
+    They can where both selected something at the same alpha, redundancy, sources, modality and seed. Where they
+    nowhere can, all shares, and no difference.
+    """
+    means = share.groupby([*SAME, "order"], sort=False, dropna=False)[["value", "by_chance"]].mean().reset_index()
+    text_first = means["order"].str.startswith("T>")
+    first, other = (means[is_side].groupby(SAME, dropna=False)["value"].mean() for is_side in (text_first, ~text_first))
+    difference = (first - other).dropna()
+    compared = pd.MultiIndex.from_frame(means[SAME]).isin(difference.index)
+    return means[compared] if len(difference) else means, difference
 
 
 def _alternative(table: pd.DataFrame) -> str:

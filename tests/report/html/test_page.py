@@ -1,14 +1,16 @@
 """The page as HTML: everything in it is escaped, said, in order, and asks nothing of any network."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 
 import pytest
 
-from msadg.report.html.page import weight_class, write_page
+from msadg.report.html.content import ShownCase
+from msadg.report.html.page import render_page, weight_class, write_page
 from msadg.report.html.sections import data_grid, run_warnings, settings_grids
-from tests.report.html.pages import ATTACK, content, page_of
+from tests.report.html.pages import ATTACK, CASE, content, page_of
 
 
 class Outline(HTMLParser):
@@ -51,6 +53,14 @@ def test_what_a_transcript_says_comes_out_as_text(page):
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 2  # among the words, and in the list of all numbers
     assert "<script" not in page
     assert "onerror=&#34;" in page and 'onerror="' not in page  # a clip id
+
+
+def test_a_case_says_what_is_simulated_and_what_its_shares_are_for(page):
+    case = replace(CASE, simulated=("video",), predicted_polarity=1.9)
+    shown = render_page(replace(content(), cases=[ShownCase(case=case, frames=[], no_frames="")]))
+    assert "simulated video 3" in shown and "simulated text" not in shown and "simulated video 3" not in page
+    assert "the prediction (that is, the sign of its polarity), summed over the steps of each modality" in shown
+    assert "the prediction, summed over the steps of each modality" in page
 
 
 def test_nothing_on_the_page_is_asked_for_anywhere_else(page, outline):

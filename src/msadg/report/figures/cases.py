@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from msadg.analysis.masked_runs import group_names
 from msadg.analysis.measurement import Measurement
 from msadg.report.curves import COLOURS
+from msadg.report.names import printed
 
 FOR, AGAINST = COLOURS[0], COLOURS[1]
 MOST_CASES, MOST_BARS, COLUMNS = 12, 6, 3
 PANEL_INCHES = (2.5, 1.75)
+CASE = ["clip_id", "row", "sources", "seed", "kind"]
 
 
 def draw(measurement: Measurement) -> Figure:
     """Draw a panel for each case: its weightiest words and steps, to the right what speaks for the prediction."""
-    clip_ids = list(dict.fromkeys(measurement.table["clip_id"]))[:MOST_CASES]
-    num_lines = math.ceil(len(clip_ids) / COLUMNS)
-    num_columns = min(COLUMNS, len(clip_ids))
-    figure = Figure(
-        figsize=(PANEL_INCHES[0] * num_columns, PANEL_INCHES[1] * num_lines + 0.3), dpi=150, layout="constrained"
-    )
+    cases = [lines for _, lines in measurement.table.groupby(CASE, sort=False)]
+    shown = cases[:MOST_CASES]
+    names = group_names(list(dict.fromkeys((lines["row"].iloc[0], lines["sources"].iloc[0]) for lines in shown)))
+    num_lines, num_columns = math.ceil(len(shown) / COLUMNS), min(COLUMNS, len(shown))
+    width = PANEL_INCHES[0] + (0.5 if any(lines["simulated"].any() for lines in shown) else 0)
+    height = PANEL_INCHES[1] + (0.12 if len(names) > 1 else 0)
+    figure = Figure(figsize=(width * num_columns, height * num_lines + 0.3), dpi=150, layout="constrained")
     panels = list(figure.subplots(num_lines, num_columns, squeeze=False).flat)
-    for axes, clip_id in zip(panels, clip_ids, strict=False):
-        _draw_case(axes, measurement.table[measurement.table["clip_id"] == clip_id])
-    limits = np.array([axes.get_xlim() for axes in panels[: len(clip_ids)]])
-    for axes in panels[: len(clip_ids)]:
+    for axes, lines in zip(panels, shown, strict=False):
+        _draw_case(axes, lines)
+        axes.set_title(_title(lines.iloc[0], names), fontsize=7, loc="left", parse_math=False)
+    limits = np.array([axes.get_xlim() for axes in panels[: len(shown)]])
+    for axes in panels[: len(shown)]:
         axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
-    for axes in panels[len(clip_ids) :]:
+    for axes in panels[len(shown) :]:
         axes.set_axis_off()
-    figure.supxlabel("share of all that speaks for (solid) or against (hatched) the prediction", fontsize=8)
+    more = f"\n{len(cases) - len(shown)} more in the table" if len(cases) > len(shown) else ""
+    figure.supxlabel(f"share of all that speaks for (solid) or against (hatched) the prediction{more}", fontsize=8)
     return figure
 
 
 def _draw_case(axes: Axes, lines: pd.DataFrame) -> None:
-    first = lines.iloc[0]
     parts = lines[lines["part"].isin(("word", "step"))]
     if not len(parts):
         parts = lines[lines["part"] == "modality"]
@@ -49,19 +55,25 @@ def _draw_case(axes: Axes, lines: pd.DataFrame) -> None:
     for bar, share in zip(bars, shares, strict=True):
         bar.set_hatch("" if share > 0 else "////")
         bar.set_edgecolor("white")
-    labels = [_label(*values) for values in shown[["modality", "part", "place", "word"]].itertuples(index=False)]
+    named = shown[["modality", "simulated", "part", "place", "word"]]
+    labels = [_label(*values) for values in named.itertuples(index=False)]
     axes.set_yticks(range(len(shown)), labels, fontsize=7, parse_math=False)
     axes.set_ylim(MOST_BARS - 0.4, -0.6)
     axes.axvline(0, linewidth=0.8, color="0.4")
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=7)
-    said = f"{first['predicted']} ({first['confidence']:.2f})"
-    truth = "" if first["predicted"] == first["truth"] else f", truth {first['truth']}"
-    axes.set_title(f"{first['domain']}: {first['kind']}\n{said}{truth}", fontsize=7, loc="left", parse_math=False)
 
 
-def _label(modality: str, part: str, place: int, word: str) -> str:
+def _title(case: pd.Series, names: Mapping[tuple[str, str], str]) -> str:
+    """Domain, kind and prediction; above them the run, where there are several."""
+    run = f"{printed(names[case['row'], case['sources']])}\n" if len(names) > 1 else ""
+    said = f"{case['predicted']} ({case['confidence']:.2f})"
+    truth = "" if case["predicted"] == case["truth"] else f", truth {case['truth']}"
+    return f"{run}{case['domain']}: {case['kind']}\n{said}{truth}"
+
+
+def _label(modality: str, simulated: bool, part: str, place: int, word: str) -> str:
     if part == "word":
         return word if len(word) <= 14 else f"{word[:13]}…"
-    return f"{modality} {place}" if part == "step" else modality
+    return f"{'simulated ' if simulated else ''}{modality}{f' {place}' if part == 'step' else ''}"

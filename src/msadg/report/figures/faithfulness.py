@@ -32,8 +32,6 @@ MANY_GROUPS = 3
 def draw(measurement: Measurement) -> Figure:
     """A row of panels for each domain and unit, a column for each modality; means over clips and seeds."""
     table = measurement.table
-    if table.empty:
-        return _nothing(measurement)
     groups, domains = groups_of(table), domains_of(table)
     units = [unit for unit in ("steps", "features") if (table["unit"] == unit).any()]
     modalities = [modality for modality in MODALITIES if (table["modality"] == modality).any()]
@@ -68,9 +66,3 @@ def _draw_panel(axes: Axes, part: pd.DataFrame, styles: dict[tuple[str, str], St
                 marker = style["marker"] if order == "evidence" else ""
                 look = {**style, "linestyle": LINES[order], "marker": marker}
                 axes.plot(100 * mean.index.to_numpy(), mean.to_numpy(), markersize=3, **look)
-
-
-def _nothing(measurement: Measurement) -> Figure:
-    figure = Figure(figsize=(5, 1), dpi=150)
-    figure.text(0.5, 0.5, measurement.caption, ha="center", va="center", wrap=True)
-    return figure

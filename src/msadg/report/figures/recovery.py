@@ -24,8 +24,6 @@ CHANCE = (0, (1, 1.5))
 
 def draw(measurement: Measurement) -> Figure:
     """Draw the measurement ``recovery``."""
-    if measurement.table.empty:
-        return sentence_figure(measurement.caption)
     part, axis = shown(measurement.table)
     found = cells(part)
     orders, schedules = list(found["order"].unique()), list(found["schedule"].unique())
@@ -90,10 +88,3 @@ def _said(value: float) -> str:
         ('0', '3e-2', '0.25')
     """
     return f"{value:.0e}".replace("e-0", "e-") if 0 < value < 0.2 else f"{value:g}"
-
-
-def sentence_figure(sentence: str) -> Figure:
-    """A sentence where there is nothing to draw."""
-    figure = Figure(figsize=(4.5, 1.2), dpi=150)
-    figure.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True)
-    return figure

@@ -8,22 +8,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from msadg.analysis.measurement import Measurement
-from msadg.analysis.recovery_order_words import LEVEL
+from msadg.analysis.recovery_order_words import COMPLEMENTARY, LEVEL, complementary_modality, shown, targets_of
 from msadg.report.curves import Style, style_of
-from msadg.report.figures.recovery import CHANCE, sentence_figure
+from msadg.report.figures.recovery import CHANCE
 
 PANEL_INCHES = (1.45, 1.55)
 
 
 def draw(measurement: Measurement) -> Figure:
     """Draw the measurement ``learning-in-order``."""
-    table = measurement.table
+    table = shown(measurement.table)
     scores = table[table["measure"] == "f1_macro"]
     if scores.empty:
-        return sentence_figure(measurement.caption)
+        return _sentence(measurement.caption)
     differences = table[table["measure"] == "f1_macro_difference"]
-    shares = table[table["measure"].str.startswith("complementary_share")]
-    targets = scores.drop_duplicates("target").sort_values("shift")[["target", "shift"]].to_dict("records")
+    shares = table[table["measure"].str.startswith(COMPLEMENTARY)]
+    targets = targets_of(scores)
     columns = max(len(targets), 3)
     size = (PANEL_INCHES[0] * columns + 0.6, PANEL_INCHES[1] * 3 + 0.3)
     figure = Figure(figsize=size, dpi=150, layout="constrained")
@@ -34,12 +34,15 @@ def draw(measurement: Measurement) -> Figure:
     pair_styles = {pair: style_of(len(labels) + number) for number, pair in enumerate(pairs)}
     tops: list[Axes] = []
     middles: list[Axes] = []
-    for place, target in enumerate(targets):
+    for place, (target, shift) in enumerate(targets):
         tops.append(figure.add_subplot(grid[0, place], sharey=tops[0] if tops else None))
         middles.append(figure.add_subplot(grid[1, place], sharey=middles[0] if middles else None))
-        _draw_scores(tops[-1], scores[scores["target"] == target["target"]], styles)
-        _draw_differences(middles[-1], differences[differences["target"] == target["target"]], pair_styles)
-        tops[-1].set_title(f"shift {target['shift']:.2g}", fontsize=8)
+        scores_here, differences_here = (
+            part[(part["target"] == target) & (part["shift"] == shift)] for part in (scores, differences)
+        )
+        _draw_scores(tops[-1], scores_here, styles)
+        _draw_differences(middles[-1], differences_here, pair_styles)
+        tops[-1].set_title(f"shift {shift:.2g}", fontsize=8)
         middles[-1].set_xlabel("redundancy")
         for axes in (tops[-1], middles[-1]):
             axes.tick_params(labelleft=place == 0)
@@ -48,6 +51,7 @@ def draw(measurement: Measurement) -> Figure:
     middles[0].set_ylabel("in order\nminus at once")
     bottom = figure.add_subplot(grid[2, :2])
     _draw_shares(bottom, shares, styles)
+    bottom.set_ylabel(f"complementary\nshare of {complementary_modality(table)}")
     beside = figure.add_subplot(grid[2, 2:])
     beside.set_axis_off()
     beside.legend(handles=_handles(styles, pair_styles, bool(len(shares))), loc="center", ncols=2, frameon=False)
@@ -89,7 +93,6 @@ def _draw_differences(axes: Axes, differences: pd.DataFrame, styles: dict[tuple[
 
 def _draw_shares(axes: Axes, shares: pd.DataFrame, styles: dict[str, Style]) -> None:
     _dress(axes)
-    axes.set_ylabel("complementary\nshare")
     axes.set_xlabel("redundancy of video with text")
     axes.set_ylim(-0.05, 1.05)
     for number, (label, style) in enumerate(styles.items()):
@@ -112,3 +115,10 @@ def _dress(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(-0.1, 1.1)
     axes.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
+
+
+def _sentence(sentence: str) -> Figure:
+    """A sentence where there is nothing to draw."""
+    figure = Figure(figsize=(4.5, 1.2), dpi=150)
+    figure.text(0.5, 0.5, sentence, ha="center", va="center", wrap=True)
+    return figure
