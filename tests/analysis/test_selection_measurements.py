@@ -47,6 +47,11 @@ def test_runs_of_one_seed_are_compared_between_domains_and_of_one_domain_between
     assert "s2lif (4 runs): the video mask kept everything: its overlap with any other is no choice" in found.warnings
 
 
+def test_a_pair_is_called_the_same_whichever_run_came_first(runs):
+    between = [set(selection_overlap.measure(given).table["between"]) for given in (runs, runs[::-1])]
+    assert "a & b" in between[0] & between[1] and "b & a" not in between[1]
+
+
 def test_what_leaves_chance_no_choice_does_not_count_in_the_verdict(tmp_path):
     kept = {"a": range(4), "b": range(4)}
     found = selection_overlap.measure(

@@ -76,7 +76,9 @@ def _groups(masked: Sequence[MaskedRun]) -> Iterator[Group]:
     for run in masked:
         by_seed.setdefault((run.row, run.seed), {}).setdefault(run.sources, run)
         by_sources.setdefault((run.row, run.sources), {}).setdefault(run.seed, run)
-    for domains in by_seed.values():
+    for found in by_seed.values():
+        # A pair is called the same whichever of its runs came first.
+        domains = {sources: found[sources] for sources in sorted(found, key=lambda names: (len(names), names))}
         yield from ((DOMAINS, pair) for pair in combinations(domains.values(), 2))
         if len(domains) > 2:
             yield ALL_DOMAINS, list(domains.values())

@@ -34,9 +34,6 @@ def draw(measurement: Measurement) -> Figure:
     for axes, lines in zip(panels, shown, strict=False):
         _draw_case(axes, lines)
         axes.set_title(_title(lines.iloc[0], names), fontsize=7, loc="left", parse_math=False)
-    limits = np.array([axes.get_xlim() for axes in panels[: len(shown)]])
-    for axes in panels[: len(shown)]:
-        axes.set_xlim(limits[:, 0].min(), limits[:, 1].max())
     for axes in panels[len(shown) :]:
         axes.set_axis_off()
     more = f"\n{len(cases) - len(shown)} more in the table" if len(cases) > len(shown) else ""

@@ -29,8 +29,15 @@ Group = tuple[str, str]
 
 
 def groups_of(table: pd.DataFrame) -> list[Group]:
-    """The groups of a table in the order met, as many as a figure shows."""
-    return list(dict.fromkeys(zip(table["row"], table["sources"], strict=True)))[:MOST_GROUPS]
+    """The groups of a table in the order met, as many as a figure shows.
+
+    Of more than that, the first of each row, then the second of each, and so on: else the last rows would have none.
+    """
+    groups = list(dict.fromkeys(zip(table["row"], table["sources"], strict=True)))
+    rows = [row for row, _ in groups]
+    turn = {group: rows[:at].count(group[0]) for at, group in enumerate(groups)}
+    chosen = sorted(groups, key=turn.__getitem__)[:MOST_GROUPS]
+    return [group for group in groups if group in chosen]
 
 
 def num_left_out(table: pd.DataFrame) -> int:
