@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
@@ -95,11 +96,14 @@ def test_a_run_whose_process_died_goes_on_to_the_same_bits(tmp_path):
 
 
 class Interrupting(Observer):
-    """Sends this process alone what Ctrl-C does, at the first step."""
+    """Sends this process alone what Ctrl-C does, at the first step.
+
+    To its main thread, which waits for the others: the process as a whole may get it in another, which wakes nobody.
+    """
 
     def on_step(self, phase, epoch, step, losses):
         if (epoch, step) == (0, 1):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
 @pytest.mark.slow

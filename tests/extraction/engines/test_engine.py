@@ -197,9 +197,9 @@ def test_workers_end_with_the_process_that_started_them(tmp_path, sent):
         os.killpg(parent.pid, sent)
     else:
         parent.send_signal(sent)
-    _, told = parent.communicate(timeout=10)
+    _, told = parent.communicate(timeout=60)
     assert parent.returncode == -sent
-    wait_until(lambda: not any(map(is_alive, workers)), seconds=5)
+    wait_until(lambda: not any(map(is_alive, workers)), seconds=30)
     # Of a Ctrl-C only the process itself speaks.
     assert told.count("Traceback") == (1 if sent == signal.SIGINT else 0)
 
