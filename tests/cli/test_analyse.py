@@ -89,6 +89,17 @@ def test_the_same_runs_give_the_same_bytes(trained, monkeypatch):
         assert path.read_bytes() == (Path("two") / path.name).read_bytes(), path.name
 
 
+def test_what_was_made_before_an_interruption_is_on_the_page(trained, monkeypatch):
+    def interrupted(runs):
+        raise KeyboardInterrupt
+
+    only(monkeypatch, "selected_features:measure", "keep_ratio:measure")
+    monkeypatch.setattr("msadg.analysis.keep_ratio.measure", interrupted)
+    assert main(["analyse", str(trained / "0"), "-o", "half"]) == 130
+    page = Path("half/analysis.md").read_text()
+    assert "## Selected and rejected features" in page and "Keep ratio" not in page
+
+
 def test_a_measurement_that_fails_is_told_and_the_others_are_made(trained, monkeypatch, capsys):
     def fails(runs):
         raise StoreError("stores/a: gone; extract again")

@@ -60,14 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
     folder = arguments.output or (arguments.runs[0] / "analysis" if len(arguments.runs) == 1 else Path("analysis"))
     print(f"{len(runs)} run{'' if len(runs) == 1 else 's'} read", file=sys.stderr)
     made: list[Measurement] = []
-    for measurement in _measured(runs, failed):
-        for warning in measurement.warnings:
-            print(f"warning: {measurement.name}: {warning}", file=sys.stderr)
-        write_measurement(measurement, folder)
-        made.append(measurement)
+    try:
+        for measurement in _measured(runs, failed):
+            for warning in measurement.warnings:
+                print(f"warning: {measurement.name}: {warning}", file=sys.stderr)
+            write_measurement(measurement, folder)
+            made.append(measurement)
+    finally:  # also where it is interrupted after minutes
+        if made:
+            write_text(folder / "analysis.md", to_markdown(made, failed))
     if not made:
         raise RunError("nothing could be measured on these runs; the messages above say why")
-    write_text(folder / "analysis.md", to_markdown(made, failed))
     for measurement in made:
         print(f"{measurement.title}: {measurement.caption}\n")
     print(f"analysis: {folder}", file=sys.stderr)
