@@ -40,11 +40,8 @@ def local_difference(
     last = frames[torch.arange(len(frames), device=frames.device), (count[:, 0] - 1).clamp_min(0)].unsqueeze(1)
     before, after = frames[:, :1].expand(-1, stride, -1), last.expand(-1, stride, -1)
     padded = torch.cat([before, torch.where(is_valid, frames, last), after], dim=1)
-    total = padded[:, :time].clone()
-    for offset in range(1, 2 * stride + 1):
-        if offset != stride:
-            total = total + padded[:, offset : offset + time]
-    return total / (2 * stride) - frames
+    neighbours = [padded[:, at : at + time] for at in range(2 * stride + 1) if at != stride]
+    return sum(neighbours[1:], start=neighbours[0]) / (2 * stride) - frames
 
 
 class KeyframeMask(nn.Module):

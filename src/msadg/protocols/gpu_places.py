@@ -65,7 +65,7 @@ def visible_gpus() -> list[str]:
 
 @cache
 def _folder() -> Path:
-    """One for all grids of a process: its workers stay, and so do their places."""
+    """One for all grids of a process: the workers of each take the places that those of the last gave up by ending."""
     import atexit
     import shutil
 

@@ -92,13 +92,14 @@ def _line(
 
     differences, drawn, means, by_seed, num_videos = [], [], [], [], 0
     for ours, theirs in ((own[setting], baseline[setting]) for setting in own if setting in baseline):
-        for domain in shared_targets([run for run, _ in ours], [run for run, _ in theirs], metric):
+        our_runs, their_runs = ([run for run, _ in side] for side in (ours, theirs))
+        for domain in shared_targets(our_runs, their_runs, metric):
             a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
             observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
             differences.append(observed)
             drawn.append(cell_draws)
-            means.append([np.mean([run.metrics[domain][metric] for run, _ in side]) for side in (ours, theirs)])
-            first, second = (pd.Series(values_of([run for run, _ in side], domain, metric)) for side in (ours, theirs))
+            first, second = (pd.Series(values_of(side, domain, metric)) for side in (our_runs, their_runs))
+            means.append([first.mean(), second.mean()])
             by_seed.append((first - second).dropna())
             num_videos += videos
     if not differences:

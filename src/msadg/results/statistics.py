@@ -158,9 +158,9 @@ def seed_of(run: Predictions, seed: int) -> tuple[int, int]:
     return seed, zlib.crc32("\n".join(_videos(run)[0]).encode())
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def times_drawn(num_videos: int, draws: int, seed: int | tuple[int, ...]) -> Float[np.ndarray, "draw video"]:
-    """How often each draw takes each video; kept, as every cell of a table column draws the same ones."""
+    """How often each draw takes each video; kept, as rows are compared on the same few test sets in turn."""
     chance = np.random.default_rng(seed)
     times = chance.multinomial(num_videos, np.full(num_videos, 1 / num_videos), size=draws)
     return times.astype(np.float64)
