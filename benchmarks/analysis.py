@@ -6,7 +6,6 @@ and whose target is as large as MOSI.
 """
 
 import csv
-import importlib
 import resource
 import subprocess
 import sys
@@ -16,10 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 
 from benchmarks.training import DIMS, NUM_CLIPS, Noise
-from msadg.analysis.all_measurements import MEASURED_BY
+from msadg.analysis.all_measurements import measure
 from msadg.analysis.fisher import benjamini_hochberg, fisher_test
 from msadg.corpora.catalog import open_corpus
 from msadg.methods.build import MethodSpec
@@ -116,20 +116,20 @@ def analyse_everything(folder: Path) -> None:
             mask.threshold[: WIDTH // 2] = 9.0
     run = TrainedRun(experiment, method, TrainingState())
     wall, cpu = time.perf_counter(), time.process_time()
-    for path in MEASURED_BY:
+    started, own_bytes = cpu, 0
+    for measurement in measure([run], sys.exit):
+        write_measurement(measurement, folder / "analysis")
+        memory = psutil.Process().memory_info()
+        own_bytes = max(own_bytes, memory.rss - memory.shared)
+        print(f"    {measurement.name}: {time.process_time() - started:.1f} s of processor time")
         started = time.process_time()
-        module, _, name = path.partition(":")
-        measurement = getattr(importlib.import_module(module), name)([run])
-        if measurement is not None:
-            write_measurement(measurement, folder / "analysis")
-        print(f"    {module.rpartition('.')[2]} {name}: {time.process_time() - started:.1f} s of processor time")
     taken, on_clock = time.process_time() - cpu, time.perf_counter() - wall
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    store_mib = sum(path.stat().st_size for path in folder.rglob("values.bin")) / 2**20
     print(
         f"  all of a run ({', '.join(f'{split} {size:,}' for split, size in BIG.items())} clips): {taken:.1f} s of "
-        f"processor time, {on_clock:.1f} s on the clock (bound: 60), peak memory {peak_mib:,.0f} MiB, of which up to "
-        f"{store_mib:.0f} MiB are pages of the store (bound without them: 1,024)"
+        f"processor time, {on_clock:.1f} s on the clock (bound: 60); memory of its own {own_bytes / 2**20:,.0f} MiB "
+        f"(bound: 1,024; the most after any measurement), peak with pages of libraries and of the store "
+        f"{peak_mib:,.0f} MiB"
     )
 
 
