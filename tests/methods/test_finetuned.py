@@ -110,3 +110,21 @@ def test_recomputed_activations_give_the_same_gradient():
         grads.append(method.text_encoder.embeddings.word_embeddings.weight.grad.clone())
     assert grads[0].abs().sum() > 0
     assert_close(grads[0], grads[1])
+
+
+def test_in_bfloat16_the_encoder_alone_is_rounded_and_learns_in_full_precision():
+    exact, rounded = tuned().eval(), tuned(finetune={"bfloat16": True}).eval()
+    seen = []
+    rounded.text_encoder.encoder.layer[0].output.dense.register_forward_hook(lambda *of: seen.append(of[-1].dtype))
+    batch = token_batch()
+    states = rounded.encoded(batch).steps["text"].values
+    assert seen == [torch.bfloat16] and states.dtype == torch.float32
+    assert_close(states, exact.encoded(batch).steps["text"].values, atol=0.05, rtol=0.0)
+    assert not torch.equal(states, exact.encoded(batch).steps["text"].values)
+    sum(rounded.loss(rounded(batch), batch).values()).backward()
+    assert {p.grad.dtype for p in rounded.parameters() if p.grad is not None} == {torch.float32}
+
+
+def test_in_bfloat16_the_same_batch_gives_the_same_bits():
+    method, batch = tuned(finetune={"bfloat16": True}).eval(), token_batch()
+    assert torch.equal(method(batch).logits, method(batch).logits)
