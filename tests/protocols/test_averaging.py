@@ -41,6 +41,19 @@ def test_a_decay_of_0_is_the_latest_weights():
     assert_close(mean.method.head.bias.detach(), torch.full((3,), 2.0))
 
 
+def test_beside_frozen_weights_the_others_have_the_mean_that_they_have_without():
+    methods = [tiny_method("erm"), tiny_method("erm")]
+    methods[1].encoders.requires_grad_(False)
+    means = [RunningMean(method, decay=0.3) for method in methods]
+    for step in range(3):
+        for method, mean in zip(methods, means, strict=True):
+            with torch.no_grad():
+                method.head.bias.fill_(float(step))
+            mean.update(method)
+    for (name, one), other in zip(means[0].method.named_parameters(), means[1].method.parameters(), strict=True):
+        assert torch.equal(one, other), name
+
+
 def test_buffers_are_the_latest_though_they_have_grown():
     """Group DRO's: it begins without any domain and meets two."""
     method, batch = tiny_method("groupdro").train(), replace(tiny_batch(), domain=torch.tensor([0, 0, 1, 1]))

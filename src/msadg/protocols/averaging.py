@@ -11,7 +11,7 @@ so that it forgets the first weights quickly. Buffers are those of the latest we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -29,7 +29,10 @@ class RunningMean:
     """
 
     def __init__(self, method: Method, decay: float) -> None:
-        self._averaged = AveragedModel(method, multi_avg_fn=_towards(decay))
+        self._averaged = AveragedModel(method, multi_avg_fn=self._approach)
+        self._decay = decay
+        self._still: set[int] = set()
+        """Where weights lie that do not move, and so are their own mean: most of a partly frozen encoder's."""
 
     @property
     def method(self) -> Method:
@@ -40,6 +43,7 @@ class RunningMean:
     def update(self, method: Method) -> None:
         """Follow the weights after an optimiser step."""
         _fit_buffers(self.method, method)
+        self._still = {weight.data_ptr() for weight in method.parameters() if not weight.requires_grad}
         self._averaged.update_parameters(method)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -50,6 +54,13 @@ class RunningMean:
         """Go on from a saved mean."""
         self._averaged.load_state_dict(tensors)
 
+    @torch.no_grad()
+    def _approach(self, means: Sequence[Tensor], weights: Sequence[Tensor], num_averaged: Tensor | int) -> None:
+        step = int(num_averaged)
+        moving = [place for place, weight in enumerate(weights) if weight.data_ptr() not in self._still]
+        beta = min(self._decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_([means[place] for place in moving], [weights[place] for place in moving], 1 - beta)
+
 
 def _fit_buffers(ours: Method, theirs: Method) -> None:
     """Give a method's buffers the shapes of another's: Group DRO learns as it trains how many domains there are."""
@@ -57,12 +68,3 @@ def _fit_buffers(ours: Method, theirs: Method) -> None:
         for name, buffer in there.named_buffers(recurse=False):
             if getattr(here, name).shape != buffer.shape:
                 setattr(here, name, buffer.clone())
-
-
-def _towards(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
-    @torch.no_grad()
-    def update(means: Sequence[Tensor], weights: Sequence[Tensor], num_averaged: Tensor | int) -> None:
-        step = int(num_averaged)
-        torch._foreach_lerp_(list(means), list(weights), 1 - min(decay, (1 + step) / (10 + step)))
-
-    return update
