@@ -130,7 +130,7 @@ def test_a_prior_that_is_left_out_is_not_multiplied():
 def test_the_shares_of_each_source_are_kept_out_of_its_own_clips_alone():
     batch = replace(tiny_batch(), domain=torch.tensor([0, 1, 1, 0]))
     method = tiny_method("erm").eval()
-    method.leave_out_prior(torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 0, 1, 1]))
+    method.leave_out_prior(torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 0, 1, 1]), of="each_domain")
     shares = torch.tensor([[3.0, 1.0, 0.5], [0.5, 0.5, 2.0]]) / torch.tensor([[4.5], [3.0]])
     logits = method(batch).logits
     expected = torch.nn.functional.cross_entropy(logits + shares.log()[batch.domain], batch.sentiment)
@@ -138,9 +138,20 @@ def test_the_shares_of_each_source_are_kept_out_of_its_own_clips_alone():
     assert_close(method.clip_losses(logits, batch).mean(), expected)
 
 
+def test_the_shares_of_domains_that_count_alike_are_the_mean_of_theirs():
+    method = tiny_method("vrex")
+    assert method.counts_domains_alike and not tiny_method("erm").counts_domains_alike
+    method.leave_out_prior(torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 0, 2, 2]), of="domains")
+    assert_close(  # domain 1 was left out
+        method.log_prior.exp(), (torch.tensor([3.0, 1.0, 0.5]) / 4.5 + torch.tensor([0.5, 0.5, 2.0]) / 3) / 2
+    )
+    method.leave_out_prior(torch.tensor([0, 0, 0, 1, 2, 2]), torch.tensor([0, 0, 0, 0, 1, 1]))
+    assert_close(method.log_prior.exp(), torch.tensor([3.0, 1.0, 2.0]) / 6)
+
+
 def test_linear_knows_no_shares_by_domain():
     method = tiny_method("linear")
-    method.leave_out_prior(torch.tensor([0, 1]), torch.tensor([0, 1]))
+    method.leave_out_prior(torch.tensor([0, 1]), torch.tensor([0, 1]), of="each_domain")
     with pytest.raises(UsageError, match=r"use training.class_prior = 'uniform' instead"):
         method.fit(torch.zeros(2, method.weight.shape[1]), torch.tensor([0, 1]), lambda: 0.0)
 

@@ -135,6 +135,11 @@ def test_shares_by_domain_are_refused_of_linear_before_a_folder_is_taken(tmp_pat
         toy_experiment(tmp_path, "linear", training={"class_prior": "uniform_by_domain"})
 
 
+def test_equal_shares_are_refused_where_domains_count_anew_at_each_step(tmp_path):
+    with pytest.raises(SettingsError, match="groupdro counts its source domains anew.*uniform_by_domain"):
+        toy_experiment(tmp_path, "groupdro", training={"class_prior": "uniform"})
+
+
 def test_a_local_encoder_is_found_again_from_another_folder_with_and_without_a_layer(tmp_path, monkeypatch):
     experiment = toy_experiment(tmp_path / "d")
     tiny_encoder(tmp_path / "mymodel")

@@ -58,3 +58,29 @@ def test_every_training_of_leave_one_source_out_has_the_shares_of_its_own_source
     for rows in met:
         for name, row in rows.items():
             assert_close(row, torch.tensor([math.log(count / 48) for count in COUNTS[name]]))
+
+
+SHARES = {"clips": (32 / 84, 32 / 84, 20 / 84), "domains": (7 / 18, 7 / 18, 4 / 18)}
+"""Of the 48 clips of a, 16 of each class, and the 36 of b, which has lost 12 positive ones."""
+
+
+@pytest.mark.parametrize(
+    ("method", "is_balanced", "shares"), [("erm", False, "clips"), ("erm", True, "domains"), ("vrex", False, "domains")]
+)
+def test_the_shares_left_out_are_those_that_the_loss_meets(tmp_path, monkeypatch, method, is_balanced, shares):
+    seen = []
+
+    class Noting(run.Trainer):
+        def run(self):
+            seen.append(self.method.log_prior.exp())
+            return super().run()
+
+    monkeypatch.setattr(run, "Trainer", Noting)
+    training = {"epochs": 1, "class_prior": "uniform", "balanced_domains": is_balanced}
+    toy = toy_experiment(tmp_path / "data", method, training=training)
+    path = Path(toy.domains.source_domains[1].partition("=")[2])
+    header, *rows = path.read_text().splitlines()
+    positive = [row for row in rows if row.split(",")[-1] == "train" and "positive" in row]
+    path.write_text("\n".join([header, *(row for row in rows if row not in positive[:12])]) + "\n")
+    train_run(toy, tmp_path / "run")
+    assert_close(seen[0], torch.tensor(SHARES[shares]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -129,18 +129,32 @@ class Method(nn.Module, ABC):
         """What is added to the logits in training: ``log_prior``, or the row of each clip's domain."""
         return self.log_prior if self.log_prior.ndim == 1 else self.log_prior[batch.domain]
 
-    def leave_out_prior(self, sentiment: Int[Tensor, " clip"], domain: Int[Tensor, " clip"] | None = None) -> None:
-        """Keep the class shares of these clips out of the logits; a class without a clip counts as half a clip.
+    @property
+    def counts_domains_alike(self) -> bool:
+        """Whether its loss counts each source domain as much as any other, however many clips it has."""
+        return False
+
+    def leave_out_prior(
+        self,
+        sentiment: Int[Tensor, " clip"],
+        domain: Int[Tensor, " clip"] | None = None,
+        *,
+        of: Literal["clips", "domains", "each_domain"] = "clips",
+    ) -> None:
+        """Keep class shares of these clips out of the logits; a class without a clip counts as half a clip.
 
         Args:
             sentiment: classes of the sources' training clips.
-            domain: index of each one's source domain, to keep out the shares of its own; None takes those of all.
+            domain: index of each one's source domain; None is one domain.
+            of: whose shares: those of all ``clips`` together; the mean of those of the ``domains``, which is what a
+                loss meets that counts all domains alike; or to each clip those of its own (``each_domain``).
         """
         num_classes = self.task.num_classes
-        rows = torch.zeros_like(sentiment) if domain is None else domain
+        rows = torch.zeros_like(sentiment) if domain is None or of == "clips" else domain
         counts = torch.bincount(rows * num_classes + sentiment, minlength=(int(rows.max()) + 1) * num_classes)
-        shares = F.normalize(counts.reshape(-1, num_classes).clamp_min(0.5), p=1.0, dim=1)
-        log_prior = torch.log(shares[0] if domain is None else shares)
+        counts = counts.reshape(-1, num_classes)
+        shares = F.normalize(counts.clamp_min(0.5), p=1.0, dim=1)
+        log_prior = torch.log(shares if of == "each_domain" else shares[counts.any(dim=1)].mean(dim=0))
         for module in self.modules():
             if isinstance(module, Method):
                 module.log_prior = log_prior.to(module.log_prior)

@@ -60,6 +60,11 @@ class Penalised(ERM):
         self.config = config
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
 
+    @property
+    def counts_domains_alike(self) -> bool:
+        """It does: the risk is the mean of the domains'."""
+        return True
+
     @abstractmethod
     def penalty(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
         """How the domains of the batch differ; 0 where nothing can be compared."""

@@ -48,6 +48,11 @@ class Wrapped(Method):
         """The inner method's."""
         return self.inner.has_variation
 
+    @property
+    def counts_domains_alike(self) -> bool:
+        """The inner method's."""
+        return self.inner.counts_domains_alike
+
     def output_for(self, present: Collection[str]) -> str | None:  # noqa: D102
         return self.inner.output_for(present)
 

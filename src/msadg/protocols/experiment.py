@@ -71,6 +71,11 @@ class Experiment:
                 f"row {self.row!r}: linear has one bias for the clips of all sources, which knows no shares by domain; "
                 "use training.class_prior = 'uniform' instead of 'uniform_by_domain'"
             )
+        if self.method.name == "groupdro" and self.training.class_prior == "uniform":
+            raise SettingsError(
+                f"row {self.row!r}: groupdro counts its source domains anew at each step, so there are no class shares "
+                "of all of them to leave out; use training.class_prior = 'uniform_by_domain' instead of 'uniform'"
+            )
         if self.task == "regression" and self.training.class_prior != "source":
             raise SettingsError(
                 f"row {self.row!r}: training.class_prior = {self.training.class_prior!r} is about the shares of "

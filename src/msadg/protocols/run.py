@@ -238,10 +238,15 @@ def _fit(
 
 def _look_at(method: Method, train_clips: ClipSet, experiment: Experiment) -> None:
     """Give a method what it needs to know of the clips that it will learn from before it does."""
-    if experiment.training.class_prior != "source":
-        by_domain = experiment.training.class_prior == "uniform_by_domain"
-        domain = torch.from_numpy(train_clips.domain_indices) if by_domain else None
-        method.leave_out_prior(torch.from_numpy(train_clips.sentiment), domain)
+    training = experiment.training
+    if training.class_prior != "source":
+        sentiment, domain = (torch.from_numpy(of) for of in (train_clips.sentiment, train_clips.domain_indices))
+        if training.class_prior == "uniform_by_domain":
+            method.leave_out_prior(sentiment, domain, of="each_domain")
+        else:  # the shares that the loss meets
+            is_balanced = training.balanced_domains and not isinstance(method, ClosedForm)
+            alike = is_balanced or method.counts_domains_alike
+            method.leave_out_prior(sentiment, domain, of="domains" if alike else "clips")
     for modality in method.modalities:
         # An encoder's hidden states and simulated features have one scale already.
         if is_clipwise(experiment.data, modality):

@@ -100,7 +100,7 @@ def _some(clips: ClipSet, at_most: int, seed: int) -> Int[np.ndarray, " chosen"]
 
 
 def _time_means(
-    clip_sets: Sequence[ClipSet], chosen: Sequence[Int[np.ndarray, " chosen"]]
+    clip_sets: Sequence[ClipSet], chosen: Sequence[Int[np.ndarray, " _"]]
 ) -> dict[str, Float[np.ndarray, "clip feature"]]:
     """The mean over valid steps of each clip that has any, by modality; no rows for token ids."""
     rows: dict[str, list[np.ndarray]] = {modality: [] for modality in clip_sets[0].columns}

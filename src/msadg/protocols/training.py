@@ -49,7 +49,8 @@ class TrainingConfig:
     """What a regression minimises: mean squared (``mse``) or mean absolute (``l1``) error. ``linear`` is ridge
     regression under either."""
     precision: Precision = "32-true"
-    """Of the arithmetic; on a processor without AMX, bf16 is slower than 32 bits."""
+    """Of the arithmetic; on a processor without AMX or AVX512-BF16, bf16 is slower than 32 bits. To round a trained
+    text encoder alone, see ``finetune.bfloat16``."""
     device: Device = "auto"
     """``auto`` (a CUDA device where there is one), ``cpu`` or ``cuda``."""
     devices: int | Literal["auto"] = 1
@@ -57,8 +58,9 @@ class TrainingConfig:
     the whole batch as on one. On a CPU so many processes do; ``auto`` is one."""
     class_prior: Literal["source", "uniform", "uniform_by_domain"] = "source"
     """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones, for which the
-    shares are added to the logits in training only: those of all sources together (``uniform``), or of each clip's own
-    (``uniform_by_domain``; not for ``linear``). Reads source labels alone; the constant classifier ignores it."""
+    shares are added to the logits in training only: those that the loss meets (``uniform``: of all clips together, or,
+    where batches or the method count the domains alike, the mean of the domains'; not for ``groupdro``), or of each
+    clip's own domain (``uniform_by_domain``; not for ``linear``). Reads source labels alone; the constant classifier ignores it."""
     balanced_domains: bool = False
     """Batches with equally many clips of each source domain. An epoch lasts until the largest domain has come once;
     the clips of the others are repeated meanwhile, all of them before any comes again. Methods that compare domains
