@@ -28,7 +28,8 @@ from msadg.protocols.checkpoint import TrainingState
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import DataConfig, folder_of
-from msadg.protocols.run import TrainedRun, new_method
+from msadg.protocols.fit import new_method
+from msadg.protocols.run import TrainedRun
 from msadg.protocols.training import TrainingConfig
 from msadg.report.measurement_files import write_measurement
 from msadg.store.fill import fill_store

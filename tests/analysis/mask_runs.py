@@ -9,7 +9,8 @@ import torch
 from msadg.analysis.masked_runs import feature_masks
 from msadg.protocols.checkpoint import TrainingState
 from msadg.protocols.domains import DomainSplit
-from msadg.protocols.run import TrainedRun, new_method, source_clips
+from msadg.protocols.fit import new_method, source_clips
+from msadg.protocols.run import TrainedRun
 from tests.protocols.helpers import toy_experiment
 
 DIM = 8

@@ -9,7 +9,8 @@ from msadg.analysis import all_measurements
 from msadg.analysis.measurement import Measurement
 from msadg.errors import FeatureError
 from msadg.protocols.checkpoint import TrainingState
-from msadg.protocols.run import TrainedRun, new_method
+from msadg.protocols.fit import new_method
+from msadg.protocols.run import TrainedRun
 from tests.protocols.helpers import toy_experiment
 
 

@@ -8,7 +8,7 @@ from msadg.analysis.hidden import hidden_clips, hidden_of
 from msadg.analysis.masked_runs import feature_masks
 from msadg.batches.clips import joined
 from msadg.methods.build import MethodSpec, build_method
-from msadg.protocols.run import source_clips
+from msadg.protocols.fit import source_clips
 from tests.analysis.mask_runs import keep, toy_run
 
 

@@ -15,7 +15,8 @@ from msadg.batches.clips import joined
 from msadg.errors import SettingsError, UnknownNameError, UsageError
 from msadg.protocols.evaluate import softmax
 from msadg.protocols.features import load_clips
-from msadg.protocols.run import load_run, source_clips, train_run
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import load_run, train_run
 from msadg.protocols.score import score_run
 from tests.protocols.helpers import toy_experiment
 

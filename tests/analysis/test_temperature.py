@@ -16,7 +16,8 @@ from msadg.protocols.checkpoint import TrainingState
 from msadg.protocols.domains import domain_name
 from msadg.protocols.evaluate import predict_logits, softmax
 from msadg.protocols.features import load_clips
-from msadg.protocols.run import TrainedRun, new_method, source_clips
+from msadg.protocols.fit import new_method, source_clips
+from msadg.protocols.run import TrainedRun
 from tests.analysis.mask_runs import toy_run
 
 

@@ -8,7 +8,8 @@ import pytest
 from msadg.analysis.told_apart import told_apart
 from msadg.errors import UsageError
 from msadg.protocols.checkpoint import TrainingState
-from msadg.protocols.run import TrainedRun, new_method
+from msadg.protocols.fit import new_method
+from msadg.protocols.run import TrainedRun
 from tests.protocols.helpers import toy_experiment
 
 

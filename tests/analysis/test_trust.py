@@ -17,7 +17,7 @@ from msadg.nn.steps import mean_over_valid
 from msadg.protocols.distance import SourceDistance
 from msadg.protocols.evaluate import predict_logits, softmax
 from msadg.protocols.features import load_clips
-from msadg.protocols.run import source_clips
+from msadg.protocols.fit import source_clips
 from tests.analysis.mask_runs import keep, toy_run
 
 

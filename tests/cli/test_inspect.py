@@ -150,7 +150,8 @@ def test_a_clip_is_drawn_from_its_domain_s_video(stores, tmp_path, capsys):
 def test_a_run_marks_the_frames_that_it_kept(tmp_path, capsys, monkeypatch):
     from msadg.analysis import kept_frames as analysis
     from msadg.protocols.checkpoint import TrainingState
-    from msadg.protocols.run import TrainedRun, new_method
+    from msadg.protocols.fit import new_method
+    from msadg.protocols.run import TrainedRun
     from msadg.store import Store
     from tests.protocols.helpers import Toy, toy_experiment
 

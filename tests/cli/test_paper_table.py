@@ -78,6 +78,9 @@ def test_another_text_encoder_is_also_the_one_that_is_trained(recipe):
     }
     assert list(found.values()) == ["electra", "electra-tokens", "electra-tokens"]
     assert with_trained_text(recipe, None) is recipe
+    layered = with_trained_text(recipe, "minilm:layer=3")  # what is trained begins with token ids, whatever is frozen
+    assert layered.row("ridg (T, fine-tuned)").features["text"] == "minilm-tokens"
+    assert with_trained_text(recipe, "mllm:model=llava-1.5-7b") is recipe
 
 
 @pytest.mark.parametrize("modality", ["video", "audio"])

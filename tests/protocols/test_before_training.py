@@ -136,7 +136,7 @@ def test_shares_by_domain_are_refused_of_linear_before_a_folder_is_taken(tmp_pat
 
 
 def test_equal_shares_are_refused_where_domains_count_anew_at_each_step(tmp_path):
-    with pytest.raises(SettingsError, match="groupdro counts its source domains anew.*uniform_by_domain"):
+    with pytest.raises(SettingsError, match=r"groupdro counts its source domains anew.*uniform_by_domain"):
         toy_experiment(tmp_path, "groupdro", training={"class_prior": "uniform"})
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.testing import assert_close
 
 from msadg.methods.build import MethodSpec
-from msadg.protocols import run
+from msadg.protocols import fit
 from msadg.protocols.domains import split_domains
 from msadg.protocols.run import train_run
 from tests.methods.helpers import tiny_batch
@@ -33,7 +33,7 @@ def make_fewer_neutral(domain: str, number: int) -> None:
 def test_every_training_of_leave_one_source_out_has_the_shares_of_its_own_sources(tmp_path, monkeypatch, added):
     met = []
 
-    class Noting(run.Trainer):
+    class Noting(fit.Trainer):
         def run(self):
             rows = {
                 name: self.method.prior_of(replace(tiny_batch((1,)), domain=torch.tensor([index])))[0]
@@ -45,7 +45,7 @@ def test_every_training_of_leave_one_source_out_has_the_shares_of_its_own_source
             met.append(rows)
             return super().run()
 
-    monkeypatch.setattr(run, "Trainer", Noting)
+    monkeypatch.setattr(fit, "Trainer", Noting)
     training = {"epochs": 1, "class_prior": "uniform_by_domain", "averaging": "ema"}
     toy = toy_experiment(tmp_path / "data", "erm", training=training, selection="leave_one_source_out")
     domains = split_domains([*toy.domains.source_domains, *toy.domains.target_domains], [])
@@ -70,12 +70,12 @@ SHARES = {"clips": (32 / 84, 32 / 84, 20 / 84), "domains": (7 / 18, 7 / 18, 4 / 
 def test_the_shares_left_out_are_those_that_the_loss_meets(tmp_path, monkeypatch, method, is_balanced, shares):
     seen = []
 
-    class Noting(run.Trainer):
+    class Noting(fit.Trainer):
         def run(self):
             seen.append(self.method.log_prior.exp())
             return super().run()
 
-    monkeypatch.setattr(run, "Trainer", Noting)
+    monkeypatch.setattr(fit, "Trainer", Noting)
     training = {"epochs": 1, "class_prior": "uniform", "balanced_domains": is_balanced}
     toy = toy_experiment(tmp_path / "data", method, training=training)
     path = Path(toy.domains.source_domains[1].partition("=")[2])

@@ -6,8 +6,9 @@ import torch
 from msadg.errors import UsageError
 from msadg.protocols.evaluate import predict_logits
 from msadg.protocols.features import load_clips
+from msadg.protocols.fit import source_clips
 from msadg.protocols.intervention import intervened, selected_moments
-from msadg.protocols.run import source_clips, train_run
+from msadg.protocols.run import train_run
 from tests.protocols.helpers import toy_experiment
 
 

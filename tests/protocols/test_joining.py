@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from msadg.batches.clips import joined
+from msadg.protocols.fit import new_method, source_clips
 from msadg.protocols.loop import Trainer
 from msadg.protocols.observer import Observer
-from msadg.protocols.run import new_method, source_clips, train_run
+from msadg.protocols.run import train_run
 from msadg.protocols.selection import best_common_epochs
 from tests.protocols.helpers import toy_experiment
 

@@ -7,9 +7,10 @@ import torch
 
 from msadg.batches.clips import joined
 from msadg.errors import RunError
+from msadg.protocols.fit import new_method, source_clips
 from msadg.protocols.loop import Trainer
 from msadg.protocols.observer import Observer
-from msadg.protocols.run import load_run, new_method, source_clips, train_run
+from msadg.protocols.run import load_run, train_run
 from tests.protocols.helpers import toy_experiment
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from msadg.errors import UnknownNameError
+from msadg.errors import SettingsError, UnknownNameError
 from msadg.methods.build import build_method
 from msadg.protocols.domains import split_domains
 from msadg.protocols.recipe import known_recipes, load_recipe
@@ -60,3 +60,12 @@ def test_a_name_that_is_both_a_method_and_a_row_is_offered_once():
 def test_all_rows_of_a_recipe_without_rows_are_the_methods_that_learn_from_features():
     rows = load_recipe("search").all_rows()
     assert {"constant", "erm", "s2lif", "mult"} <= set(rows) and "mllm" not in rows
+
+
+def test_what_is_searched_although_a_row_sets_it_is_something_that_the_row_sets(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[rows.a]\nmethod = "erm"\nsearched = ["training.learning_rate"]\n')
+    with pytest.raises(SettingsError, match=r"rows.a: searched names 'training.learning_rate', which the row does not"):
+        load_recipe(str(path))
+    path.write_text(path.read_text() + "training = { learning_rate = 0.1 }\n")
+    assert load_recipe(str(path)).row("a").searched == ("training.learning_rate",)

@@ -14,7 +14,8 @@ from msadg.methods import METHODS, load_method
 from msadg.protocols.domains import split_domains
 from msadg.protocols.evaluate import predict_logits, selection_score
 from msadg.protocols.experiment import Experiment, experiment_from
-from msadg.protocols.run import load_run, source_clips, train_run
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import load_run, train_run
 from msadg.protocols.score import score_run
 from msadg.report.markdown import to_markdown
 from msadg.report.writing import build_tables

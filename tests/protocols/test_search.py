@@ -240,6 +240,11 @@ def test_the_score_of_a_run_is_the_mean_over_its_sources_and_reads_nothing_else(
     assert math.isnan(source_score(record, "nll"))
 
 
+def test_where_each_source_was_left_out_once_that_is_the_score():
+    record = record_of(dev_metrics={"a": {"mae": 1.0}, "b": {"mae": 2.0}}, extra={"left_out": {"a": -3.0, "b": -4.0}})
+    assert source_score(record, "mae") == -3.5
+
+
 def test_targets_that_were_scored_do_not_move_the_choice(toys):
     recipe, names, folder = toys
     search = planned(recipe, ["linear"], [split_domains(names[:1], [])], draws=3)
@@ -263,6 +268,36 @@ def test_controls_of_other_rows_are_not_searched(toys):
         UsageError, match="row 'erm, uniform prior' cannot be searched: it has a class prior, and a reg"
     ):
         rows_to_search(load_recipe("quick", ["task=regression"]), ["erm, uniform prior"])
+
+
+def test_a_language_model_is_not_searched():
+    recipe = load_recipe("zero_shot")
+    rows, left_out = rows_to_search(recipe)
+    assert rows == ["constant"] and all("nothing to search" in reason for reason in left_out.values())
+    with pytest.raises(UsageError, match="it is asked, not trained"):
+        rows_to_search(recipe, ["mllm, BLIP-2 Flan-T5 XL"])
+
+
+def test_rows_that_compare_sources_are_left_out_where_there_is_one_unless_they_are_named(toys):
+    _, names, _ = toys
+    recipe, one, two = load_recipe("generalisation"), split_domains(names[:1], []), split_domains(names[:2], [])
+    rows, left_out = rows_to_search(recipe, splits=[one])
+    assert "coral" in left_out and "erm" in rows
+    assert "coral" in rows_to_search(recipe, splits=[one, two])[0]
+    assert rows_to_search(recipe, ["coral"], [one]) == (["coral"], {})
+
+
+def test_every_method_of_the_tables_is_searched_over_its_own_rates_and_weights():
+    recipe, space = load_recipe("tables"), search_space_from(load_recipe("search").search, "search")
+    for row in recipe.all_rows():
+        spec = recipe.row(row)
+        found = space.of_row(spec)
+        if spec.method in ("constant", "linear", "mllm") or spec.keep_ratio_of or spec.intervention != "none":
+            continue
+        assert "training.learning_rate" in found, row
+        assert ("finetune.learning_rate_ratio" in found) == (spec.finetune is not None), row
+        assert ("mask.sparsity_weight" in found) == (spec.mask is not None), row
+        assert ("settings.sparsity_weight" in found) == spec.method.startswith("s2lif"), row
 
 
 def test_sources_that_are_too_few_for_a_row_are_left_out_of_it_once(toys):

@@ -1,11 +1,17 @@
 """Rules of selection and settings of the papers."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from msadg.errors import UnknownNameError, UsageError
+from msadg.protocols.checkpoint import load_state
 from msadg.protocols.domains import leave_one_out, paper_setting, split_domains
+from msadg.protocols.fit import source_clips
+from msadg.protocols.loop import dev_score
 from msadg.protocols.run import train_run
-from msadg.protocols.selection import best_common_epochs, check_selection
+from msadg.protocols.selection import best_common_epochs, check_selection, score_after
 from tests.protocols.helpers import toy_experiment
 
 
@@ -73,3 +79,33 @@ def test_leaving_one_source_out_trains_for_the_common_number_of_epochs(tmp_path)
     inner = sorted(path.name for path in (tmp_path / "run").glob("without-*"))
     assert inner == ["without-a", "without-b"]
     assert len(trained.state.history) == trained.state.best_epochs[0] + 1 <= 4
+    for domain, score in trained.state.left_out.items():
+        history = json.loads((tmp_path / "run" / "history.json").read_text())
+        assert score == score_after(_history_without(tmp_path / "run", domain), len(history))
+    assert list(trained.state.left_out) == ["a", "b"]
+
+
+def _history_without(run, domain: str) -> list[dict]:
+    saved = load_state(run / f"without-{domain}")
+    assert saved is not None
+    return saved.state.history
+
+
+def test_linear_is_chosen_by_what_it_scores_on_the_source_that_it_was_without(tmp_path):
+    strengths = (1e-3, 1e3)
+    whole = toy_experiment(tmp_path, "linear", selection="leave_one_source_out")
+    whole = replace(whole, method=replace(whole.method, settings={"inverse_regularisation": strengths}))
+    trained = train_run(whole, tmp_path / "run")
+    expected = {}
+    for strength in strengths:
+        method = replace(whole.method, settings={"inverse_regularisation": (strength,)})
+        for held, kept in zip("ab", reversed(whole.domains.source_domains), strict=True):
+            alone = replace(whole, method=method, domains=split_domains([kept], []), selection="source_dev")
+            (dev,) = [clips for clips in source_clips(whole, "dev") if clips.domain == held]
+            other = train_run(alone, tmp_path / f"{held}-{strength}").method
+            expected[strength, held] = dev_score(other, [dev], "f1_macro")
+    best = max(strengths, key=lambda strength: expected[strength, "a"] + expected[strength, "b"])
+    assert trained.state.left_out == {"a": expected[best, "a"], "b": expected[best, "b"]}
+    only = replace(whole, method=replace(whole.method, settings={"inverse_regularisation": (best,)}))
+    again = train_run(replace(only, selection="source_dev"), tmp_path / "only").method
+    assert trained.method.weight.equal(again.weight)

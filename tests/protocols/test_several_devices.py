@@ -13,8 +13,9 @@ import torch.multiprocessing as mp
 
 from msadg.errors import RunError, UsageError
 from msadg.protocols.evaluate import predict_logits
+from msadg.protocols.fit import source_clips
 from msadg.protocols.observer import Observer
-from msadg.protocols.run import load_run, source_clips, train_run
+from msadg.protocols.run import load_run, train_run
 from msadg.protocols.training import TrainingConfig, resolved_num_devices
 from tests.protocols.helpers import toy_experiment
 

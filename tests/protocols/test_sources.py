@@ -14,7 +14,8 @@ from sklearn.covariance import LedoitWolf
 from msadg.errors import RunError
 from msadg.protocols.checkpoint import load_tensors, save_tensors
 from msadg.protocols.distance import SourceDistance
-from msadg.protocols.run import MODEL_FILE, load_run, source_clips, train_run
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import MODEL_FILE, load_run, train_run
 from msadg.protocols.sources import SOURCES_FILE, read_sources, sources_of, write_sources
 from tests.protocols.helpers import toy_data, toy_domain, toy_experiment
 

@@ -9,9 +9,10 @@ from msadg.methods.build import MethodSpec
 from msadg.protocols.domains import split_domains
 from msadg.protocols.evaluate import predict_logits
 from msadg.protocols.experiment import experiment_from
+from msadg.protocols.fit import source_clips
 from msadg.protocols.intervention import intervened
 from msadg.protocols.recipe import load_recipe
-from msadg.protocols.run import load_run, source_clips, train_run
+from msadg.protocols.run import load_run, train_run
 from tests.protocols.helpers import toy_experiment
 
 DOMAINS = split_domains(["simulated-a", "simulated-b"], ["simulated-c"])

@@ -22,8 +22,9 @@ from msadg.methods.method import Method
 from msadg.protocols.domains import domain_name
 from msadg.protocols.evaluate import predict_logits, softmax
 from msadg.protocols.features import load_clips
+from msadg.protocols.fit import source_clips
 from msadg.protocols.intervention import intervened
-from msadg.protocols.run import TrainedRun, check_classes, source_clips
+from msadg.protocols.run import TrainedRun, check_classes
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.types import Split
 

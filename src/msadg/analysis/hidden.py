@@ -24,7 +24,8 @@ from msadg.batches.sampling import sequential_batches
 from msadg.methods.almt import ALMT
 from msadg.methods.method import Method
 from msadg.nn.steps import mean_over_valid
-from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import TrainedRun
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.types import Batch, Prediction, Split
 

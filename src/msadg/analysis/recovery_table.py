@@ -13,7 +13,8 @@ from msadg.analysis.recovery_runs import SimulatedRun, is_on_simulated, middle_o
 from msadg.analysis.remarks import Remarks
 from msadg.analysis.selected import measure_recovery
 from msadg.analysis.wording import listed, number_of, percent
-from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import TrainedRun
 from msadg.results.statistics import t_interval
 from msadg.types import MODALITIES
 

@@ -16,7 +16,8 @@ from msadg.methods.s2lif import S2LIF
 from msadg.methods.varied import Varied
 from msadg.nn.steps import mean_over_valid
 from msadg.protocols.features import feature_kinds
-from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import TrainedRun
 
 
 def measure_recovery(trained: TrainedRun) -> dict[str, Any]:

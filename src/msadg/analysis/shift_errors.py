@@ -35,7 +35,8 @@ from msadg.batches.clips import ClipSet
 from msadg.methods import load_method
 from msadg.metrics.ranking import auroc, weighted_aurocs
 from msadg.protocols.distance import SourceDistance
-from msadg.protocols.run import TrainedRun, source_clips
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import TrainedRun
 from msadg.protocols.training import num_threads
 from msadg.results.statistics import times_drawn
 

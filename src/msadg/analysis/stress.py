@@ -22,8 +22,9 @@ from msadg.errors import UsageError
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.evaluate import predict_logits, predictions_of, scores_of
 from msadg.protocols.features import feature_manifests, load_clips
+from msadg.protocols.fit import source_clips
 from msadg.protocols.intervention import intervened
-from msadg.protocols.run import TrainedRun, check_classes, source_clips
+from msadg.protocols.run import TrainedRun, check_classes
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.results.predictions import Predictions
 from msadg.types import MODALITIES, Split

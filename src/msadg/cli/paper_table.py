@@ -90,13 +90,16 @@ def _tell(rows: Sequence[str], reason: str) -> None:
 
 def with_trained_text(recipe: Recipe, encoder: str | None) -> Recipe:
     """The recipe with ``--text`` for the rows that train their encoder too; None leaves it as it is."""
+    from msadg.extraction.catalog import is_in_catalogue
     from msadg.extraction.simulated_options import is_simulated
+    from msadg.extraction.text_layer import TextModel
     from msadg.protocols.features import TOKENS
 
-    if encoder is None or is_simulated(encoder):
+    if encoder is None or is_simulated(encoder) or is_in_catalogue("text", encoder):
         return recipe
+    tokens = TextModel.parse(encoder.removesuffix(TOKENS)).model + TOKENS  # a layer= is of frozen states
     rows = {
-        name: replace(row, features={**row.features, "text": f"{encoder.removesuffix(TOKENS)}{TOKENS}"})
+        name: replace(row, features={**row.features, "text": tokens})
         if row.finetune is not None and "text" in row.features
         else row
         for name, row in recipe.rows.items()

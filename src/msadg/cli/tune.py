@@ -16,10 +16,11 @@ Draw 0 is the recipe as it stands; each other draw takes its settings from the d
   sparsity_weight = { log_uniform = [1e-4, 1e-1] }            # for one method
 
 Distributions: uniform, log_uniform, int, log_int (two ends), choice (a list). What a row of the recipe sets itself is
-not searched in it. A draw depends on --search-seed, its row and its number alone: with more --draws the earlier ones
-stay, and what is recorded is not run again.
+not searched in it, unless the row lists it: searched = ["training.learning_rate"]. A draw depends on --search-seed, its
+row and its number alone: with more --draws the earlier ones stay, and what is recorded is not run again.
 
-The draw wins that has the best mean over seeds on the dev splits of the sources, for each choice of sources by itself.
+The draw wins that has the best mean over seeds on the dev splits of the sources, for each choice of sources by itself;
+under selection = "leave_one_source_out", on the dev split of each source by the training that was without it.
 No target is opened. Draws with a failed run are recorded, left out of the choice, and tried again at the next start.
 Writes tune.jsonl (every run), tune.json and tune.md (what was chosen), and best.toml (the recipe with the winners).
 """
@@ -89,11 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
     engine = engine_of(arguments)
     recipe = recipe_of(arguments)
     space = _space(arguments.search, recipe, arguments.recipe)
-    rows, left_out = rows_to_search(recipe, [] if arguments.methods == ["all"] else arguments.methods)
+    splits = splits_of(arguments)
+    rows, left_out = rows_to_search(recipe, [] if arguments.methods == ["all"] else arguments.methods, splits)
     for row, reason in left_out.items():
         print(f"left out: row {row!r}: {reason}", file=sys.stderr)
     seeds = parse_seeds(arguments.seeds)
-    search = plan_search(recipe, space, rows, splits_of(arguments), seeds, arguments.draws, arguments.search_seed)
+    search = plan_search(recipe, space, rows, splits, seeds, arguments.draws, arguments.search_seed)
     prepare(search.experiments)
     todo = missing_runs(search, arguments.output)
     if arguments.dry_run:

@@ -41,9 +41,9 @@ class RIDGConfig(ERMConfig):
     """Settings of RIDG, beside those of erm."""
 
     weight: float = 0.01
-    """alpha: of the rationale term; searched by the authors from 0.01 to 0.1."""
+    """alpha: of the rationale term; the paper searches from 0.001 to 0.1, its code from 0.01."""
     momentum: float = 0.001
-    """Share of a running mean that a step replaces; searched by the authors from 1e-4 to 0.1."""
+    """Share of a running mean that a step replaces; the authors search from 1e-4 to 0.1."""
     published: bool = False
     """Average as the authors' code does, instead of as the equation says."""
 

@@ -42,6 +42,9 @@ class TrainingState:
     seconds: float = 0.0
     """Spent so far, over all stretches."""
     finished: bool = False
+    left_out: dict[str, float] = field(default_factory=dict)
+    """Under ``leave_one_source_out``, source -> what a training without it scored on it, by the choice that was made;
+    higher is better."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -336,14 +336,15 @@ class Trainer:
                 path.unlink()
 
 
-def fit_closed_form(method: ClosedForm, train_clips: ClipSet, dev_sets: Sequence[ClipSet], metric: str) -> None:
-    """Fit a method that has no gradient to the sources' training splits."""
+def fit_closed_form(method: ClosedForm, train_clips: ClipSet, score: Callable[[], float]) -> None:
+    """Fit a method that has no gradient to clips; ``score`` is asked of each candidate, higher is better."""
     batches = map(train_clips.batch, sequential_batches(train_clips.lengths, 256))
     rows = [(method.pooled(batch), method.labels(batch)) for batch in batches]  # the padded batches are not kept
     features, labels = (torch.cat(parts) for parts in zip(*rows, strict=True))
-
-    def score() -> float:
-        scores = [selection_score(predict_logits(method, clips)["logits"], clips, metric) for clips in dev_sets]
-        return sum(scores) / len(scores) if scores else 0.0
-
     method.fit(features, labels, score)
+
+
+def dev_score(method: Method, dev_sets: Sequence[ClipSet], metric: str) -> float:
+    """Mean over dev splits of what selection reads; 0 where there is none."""
+    scores = [selection_score(predict_logits(method, clips)["logits"], clips, metric) for clips in dev_sets]
+    return sum(scores) / len(scores) if scores else 0.0

@@ -65,6 +65,8 @@ class RowSpec:
     """What is done to the selected features while scoring."""
     keep_ratio_of: str | None = None
     """For a random mask: the row whose measured keep ratios it takes, for the same setting and seed."""
+    searched: tuple[str, ...] = ()
+    """What ``msadg tune`` may change although the row sets it, as ``training.learning_rate``: a value to begin with."""
     by_sources: Mapping[str, Changes] = field(default_factory=dict)
     """Sources joined by ``+`` -> what is different in runs that train on exactly these."""
 
@@ -241,7 +243,15 @@ def _row_from(values: Mapping[str, Any], where: str) -> RowSpec:
         sources: settings_from(Changes, changes, f"{where}.by_sources.{sources}")
         for sources, changes in values.get("by_sources", {}).items()
     }
-    return settings_from(RowSpec, {**values, "by_sources": by_sources}, where)
+    spec = settings_from(RowSpec, {**values, "by_sources": by_sources}, where)
+    for name in spec.searched:
+        part, _, setting = name.partition(".")
+        if part not in PARTS or setting not in (getattr(spec, part) or {}):
+            raise SettingsError(
+                f"{where}: searched names {name!r}, which the row does not set; name what it sets, as in "
+                'searched = ["training.learning_rate"], and leave out the rest, which is searched anyway'
+            )
+    return spec
 
 
 def _apply(content: dict[str, Any], change: str) -> None:

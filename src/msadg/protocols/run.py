@@ -8,37 +8,29 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
-from msadg.batches.clips import ClipSet, joined
-from msadg.batches.moments import step_moments
+from msadg.batches.clips import ClipSet
 from msadg.corpora.label_sets import check_one_label_set, label_set_from
 from msadg.errors import MsadgWarning, RunError
 from msadg.methods import load_method
-from msadg.methods.build import build_method
-from msadg.methods.method import ClosedForm, Method
+from msadg.methods.method import Method
 from msadg.protocols.before_training import check_encoder, check_lengths, tell_of_missing_classes
 from msadg.protocols.checkpoint import STATE_FILE, TrainingState, load_tensors, load_weights, save_tensors
 from msadg.protocols.domains import domain_name
 from msadg.protocols.experiment import Experiment, experiment_from
-from msadg.protocols.features import TOKENS, check_label_sets, check_polarity, is_clipwise, label_set_of, load_clips
-from msadg.protocols.loop import Trainer, fit_closed_form
+from msadg.protocols.features import check_label_sets, check_polarity, label_set_of
+from msadg.protocols.fit import fit, new_method, source_clips
 from msadg.protocols.observer import Observer
-from msadg.protocols.selection import best_common_epochs
 from msadg.protocols.sources import SOURCES_FILE, read_sources, sources_of, write_sources
 from msadg.protocols.training import num_threads
 from msadg.results.record import labelled_with
 from msadg.store.atomic import write_text
-from msadg.types import SENTIMENT, LabelSet
 
 RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
@@ -127,30 +119,6 @@ def _first_difference(found: Any, wanted: Any, path: str = "") -> str:
     return f"{path}: {found!r} there, {wanted!r} now" if path else "its features changed"
 
 
-def new_method(experiment: Experiment, feature_dims: Mapping[str, int], label_set: LabelSet = SENTIMENT) -> Method:
-    """The method of an experiment with its initial weights.
-
-    Args:
-        experiment: what is trained.
-        feature_dims: width of each modality's features.
-        label_set: of its corpora.
-    """
-    dims = dict(feature_dims)
-    encoder: nn.Module | None = None
-    if experiment.method.finetune is not None:
-        from msadg.extraction.text import load_encoder
-
-        encoder = load_encoder(experiment.data.features["text"].removesuffix(TOKENS))
-        dims["text"] = int(encoder.config.hidden_size)  # type: ignore[union-attr,arg-type]
-    return build_method(experiment.method, dims, experiment.seed, encoder, experiment.whole_task(label_set))
-
-
-def source_clips(experiment: Experiment, split: str) -> list[ClipSet]:
-    """One split of each source domain."""
-    names = experiment.domains.source_domains
-    return [load_clips(experiment.data, name, split, index) for index, name in enumerate(names)]  # type: ignore[arg-type]
-
-
 def check_classes(trained: TrainedRun, clip_sets: Sequence[ClipSet]) -> None:
     """Stop where clips are to be scored whose classes are not those that a run was trained on.
 
@@ -190,7 +158,7 @@ def train_run(
             _keep_sources(experiment, train_sets, folder)  # a run from before they were kept
         else:
             with num_threads(experiment.training.threads):
-                state = _fit(experiment, method, train_sets, folder, observers)
+                state = fit(experiment, method, train_sets, folder, observers)
             trained = TrainedRun(experiment, method.eval().cpu(), state)
             _keep_sources(experiment, train_sets, folder)
             write_text(folder / HISTORY_FILE, json.dumps(state.history, indent=1))
@@ -204,75 +172,6 @@ def train_run(
 def _keep_sources(experiment: Experiment, train_sets: Sequence[ClipSet], folder: Path) -> None:
     if not (folder / SOURCES_FILE).exists():
         write_sources(folder, sources_of(train_sets, source_clips(experiment, "dev"), experiment.seed))
-
-
-def _fit(
-    experiment: Experiment,
-    method: Method,
-    train_sets: Sequence[ClipSet],
-    folder: Path,
-    observers: Sequence[Observer],
-) -> TrainingState:
-    config = experiment.training
-    train_clips = joined(train_sets)
-    _look_at(method, train_clips, experiment)
-    if isinstance(method, ClosedForm):
-        started = time.monotonic()
-        fit_closed_form(method, train_clips, _dev_sets(experiment), config.selection_metric)
-        return TrainingState(finished=True, seconds=time.monotonic() - started)
-    fixed_epochs = None
-    if experiment.selection == "leave_one_source_out":
-        fixed_epochs = _epochs_by_leaving_one_out(experiment, train_sets, folder)
-    trainer = Trainer(
-        method,
-        train_clips,
-        _dev_sets(experiment),
-        config,
-        seed=experiment.seed,
-        folder=folder,
-        observers=observers,
-        fixed_epochs=fixed_epochs,
-    )
-    return trainer.run()
-
-
-def _look_at(method: Method, train_clips: ClipSet, experiment: Experiment) -> None:
-    """Give a method what it needs to know of the clips that it will learn from before it does."""
-    training = experiment.training
-    if training.class_prior != "source":
-        sentiment, domain = (torch.from_numpy(of) for of in (train_clips.sentiment, train_clips.domain_indices))
-        if training.class_prior == "uniform_by_domain":
-            method.leave_out_prior(sentiment, domain, of="each_domain")
-        else:  # the shares that the loss meets
-            is_balanced = training.balanced_domains and not isinstance(method, ClosedForm)
-            alike = is_balanced or method.counts_domains_alike
-            method.leave_out_prior(sentiment, domain, of="domains" if alike else "clips")
-    for modality in method.modalities:
-        # An encoder's hidden states and simulated features have one scale already.
-        if is_clipwise(experiment.data, modality):
-            method.scale_inputs(modality, *step_moments(train_clips, modality))
-
-
-def _dev_sets(experiment: Experiment) -> list[ClipSet]:
-    if experiment.selection == "oracle":
-        return [load_clips(experiment.data, name, "dev") for name in experiment.domains.target_domains]
-    return source_clips(experiment, "dev")
-
-
-def _epochs_by_leaving_one_out(experiment: Experiment, train_sets: Sequence[ClipSet], folder: Path) -> list[int]:
-    histories = []
-    dev_sets = source_clips(experiment, "dev")
-    for held in range(len(train_sets)):
-        kept = [clips for index, clips in enumerate(train_sets) if index != held]
-        method = new_method(experiment, train_sets[0].feature_dims, train_sets[0].label_set)
-        _look_at(method, joined(kept), experiment)
-        inner = folder / f"without-{dev_sets[held].domain}"
-        inner.mkdir(parents=True, exist_ok=True)
-        trainer = Trainer(
-            method, joined(kept), [dev_sets[held]], experiment.training, seed=experiment.seed, folder=inner
-        )
-        histories.append(trainer.run().history)
-    return best_common_epochs(histories)
 
 
 def _warn(method: Method, state: TrainingState) -> None:

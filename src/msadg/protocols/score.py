@@ -20,8 +20,9 @@ from msadg.protocols.domains import domain_name
 from msadg.protocols.evaluate import predict_logits, predictions_of, scores_of
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import feature_manifests, label_set_of, load_clips
+from msadg.protocols.fit import source_clips
 from msadg.protocols.intervention import intervened
-from msadg.protocols.run import TrainedRun, check_classes, source_clips
+from msadg.protocols.run import TrainedRun, check_classes
 from msadg.protocols.training import num_threads, resolved_device
 from msadg.results.predictions import Predictions, joined_predictions
 from msadg.results.record import Record, labelled_with
@@ -76,6 +77,7 @@ def score_run(
             if name != "logits"
         },
         "summary": summarise_domains(metrics, sources, targets),
+        **({"left_out": trained.state.left_out} if trained.state.left_out else {}),
     }
     record = Record(
         key=experiment.key(split),

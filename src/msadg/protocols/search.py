@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from msadg.errors import UsageError
+from msadg.methods import load_method
 from msadg.metrics.by_domain import LOWER_IS_BETTER
 from msadg.protocols.changes import Changes, sources_key
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.grid import missing, plan, run_grid
 from msadg.protocols.grid_engines import GridEngine
+from msadg.protocols.needed_sources import has_sources_to_compare
 from msadg.protocols.recipe import Recipe, RowSpec
 from msadg.protocols.search_space import SearchSpace
 from msadg.results.record import Record
@@ -119,12 +121,15 @@ class Choice:
         }
 
 
-def rows_to_search(recipe: Recipe, names: Sequence[str] = ()) -> tuple[list[str], dict[str, str]]:
+def rows_to_search(
+    recipe: Recipe, names: Sequence[str] = (), splits: Sequence[DomainSplit] = ()
+) -> tuple[list[str], dict[str, str]]:
     """Rows that can be searched, and which of all rows are left out, and why.
 
     Args:
         recipe: whose rows.
-        names: which; none stands for all that can be searched.
+        names: which; none stands for all that can be searched, on some of the splits if there are any.
+        splits: the sources.
 
     Raises:
         UnknownNameError: no such row or method.
@@ -135,11 +140,22 @@ def rows_to_search(recipe: Recipe, names: Sequence[str] = ()) -> tuple[list[str]
     for row, reason in reasons.items():
         if names:
             raise UsageError(f"row {row!r} cannot be searched: {reason}; leave it out")
+    if splits and not names:  # of a row that is named, planning says so
+        too_few = "it compares source domains, and there is one"
+        reasons |= {row: too_few for row in chosen if not _has_sources(recipe, row, splits)}
     return [row for row in chosen if row not in reasons], reasons
+
+
+def _has_sources(recipe: Recipe, row: str, splits: Sequence[DomainSplit]) -> bool:
+    spec = recipe.row(row)
+    selection = spec.selection or recipe.selection
+    return any(has_sources_to_compare(spec.method, selection, split.source_domains) for split in splits)
 
 
 def _why_not(recipe: Recipe, row: str) -> str:
     spec = recipe.row(row)
+    if load_method(spec.method).fitted_on != "train":
+        return "it is asked, not trained, and has nothing to search"
     if spec.keep_ratio_of is not None or spec.intervention != "none":
         return "it is a control of another row, to be given the settings found for that one (best.toml has no controls)"
     if recipe.is_of_classes_only(row):
@@ -255,8 +271,12 @@ def _score(draw: Draw, records: Sequence[Record], metric: str) -> Score:
 def source_score(record: Record, metric: str) -> float:
     """The mean of a metric over the dev splits of a run's sources, higher being better; reads no other domain.
 
-    NaN where a source has no such score; a correlation that does not exist counts as -1, as in selection.
+    NaN where a source has no such score; a correlation that does not exist counts as -1, as in selection. Under
+    ``leave_one_source_out``, each source is scored by the training that was without it.
     """
+    left_out: dict[str, float] = record.extra.get("left_out", {})
+    if left_out:
+        return statistics.fmean(left_out.values())
     values = [record.dev_metrics.get(domain, {}).get(metric, math.nan) for domain in record.source_domains]
     if metric == "corr" and all(metric in record.dev_metrics.get(d, {}) for d in record.source_domains):
         values = [-1.0 if math.isnan(value) else value for value in values]

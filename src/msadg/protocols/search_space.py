@@ -8,7 +8,8 @@
     sparsity_weight = { log_uniform = [1e-4, 1e-1] }         # the same as settings.sparsity_weight
     training.learning_rate = { choice = [1e-3] }
 
-What a row of the recipe sets itself makes it that row, and is never searched in it.
+What a row of the recipe sets itself makes it that row, and is not searched in it unless the row says so:
+``searched = ["mask.sparsity_weight"]``.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class SearchSpace:
         return SearchSpace({**other.common, **self.common}, own)
 
     def of_row(self, spec: RowSpec) -> dict[str, Distribution]:
-        """What is searched in a row: settings that it has, and does not set itself."""
+        """What is searched in a row: settings that it has, and does not set itself or lists as ``searched``."""
         kind = load_method(spec.method)
         # What is drawn for every trained method would change nothing in one that is solved directly.
         common = {} if issubclass(kind, ClosedForm) else self.common
@@ -84,7 +85,7 @@ def _is_open(name: str, spec: RowSpec) -> bool:
     part, _, setting = name.partition(".")
     fixed = getattr(spec, part)
     has_it = part != "settings" or setting in _settings_of(spec.method)
-    return fixed is not None and setting not in fixed and has_it
+    return fixed is not None and (setting not in fixed or name in spec.searched) and has_it
 
 
 @lru_cache

@@ -8,7 +8,7 @@ are best on average on the dev split of a source that was not trained on; then a
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -57,6 +57,17 @@ def best_common_epochs(histories: Sequence[Sequence[dict[str, Any]]]) -> list[in
         shortest = min(map(len, scores))
         epochs.append(int(np.mean([run[:shortest] for run in scores], axis=0).argmax()) + 1)
     return epochs
+
+
+def score_after(history: Sequence[Mapping[str, Any]], num_epochs: int) -> float:
+    """What a run scored after so many epochs of its last phase.
+
+    Example:
+        >>> score_after([{"phase": "a", "score": 0.9}, {"phase": "b", "score": 0.1}, {"phase": "b", "score": 0.2}], 2)
+        0.2
+    """
+    last = [entry for entry in history if entry["phase"] == history[-1]["phase"]]
+    return float(last[num_epochs - 1]["score"])
 
 
 def _score_of(entry: dict[str, Any]) -> float:

@@ -60,7 +60,8 @@ class TrainingConfig:
     """Which class shares the logits assume: the sources', as any plain classifier's do, or equal ones, for which the
     shares are added to the logits in training only: those that the loss meets (``uniform``: of all clips together, or,
     where batches or the method count the domains alike, the mean of the domains'; not for ``groupdro``), or of each
-    clip's own domain (``uniform_by_domain``; not for ``linear``). Reads source labels alone; the constant classifier ignores it."""
+    clip's own domain (``uniform_by_domain``; not for ``linear``). Reads source labels alone; the constant classifier
+    ignores it."""
     balanced_domains: bool = False
     """Batches with equally many clips of each source domain. An epoch lasts until the largest domain has come once;
     the clips of the others are repeated meanwhile, all of them before any comes again. Methods that compare domains

@@ -12,7 +12,8 @@ import torch
 from msadg.corpora.labels import sentiment_of_polarity
 from msadg.errors import MediaError, RunError, UsageError
 from msadg.extraction.extractor import Loss
-from msadg.protocols.run import load_run, source_clips
+from msadg.protocols.fit import source_clips
+from msadg.protocols.run import load_run
 from msadg.protocols.sources import read_sources
 from msadg.protocols.training import num_threads
 from msadg.serving.features import FeatureMaker, Observed, feature_names
