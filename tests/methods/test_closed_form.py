@@ -1,5 +1,7 @@
 """The constant and the linear classifier."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from torch.testing import assert_close
 
 from msadg.errors import MsadgWarning, UsageError
 from msadg.methods.build import MethodSpec, build_method
+from msadg.nn.steps import mean_over_valid
+from msadg.types import Steps
 from tests.methods.helpers import tiny_batch
 
 
@@ -39,9 +43,45 @@ def test_the_linear_classifier_is_scikit_learn_s_on_standardised_features():
     method = fitted(features, sentiment, inverse_regularisation=[0.1])
     standardised = ((features - features.mean(0)) / features.std(0)).double().numpy()
     reference = LogisticRegression(C=0.1 * 1e3 / 60, max_iter=2000).fit(standardised, sentiment.numpy())
-    found = torch.softmax(features @ method.weight.T + method.bias, dim=1).numpy()
+    found = torch.softmax((features - method.mean) @ method.weight.T + method.bias, dim=1).numpy()
     # scikit-learn is fitted in double precision, ours is kept in single.
     np.testing.assert_allclose(found, reference.predict_proba(standardised), atol=2e-4)
+
+
+def test_a_modality_that_a_clip_lacks_is_no_evidence_whatever_its_unit():
+    """Decibels: read as zeros, absence would be ten deviations from -30."""
+    generator = torch.Generator().manual_seed(0)
+    sentiment = torch.arange(90) % 3
+    text = torch.randn(90, 2, generator=generator) + sentiment[:, None]
+    sound = torch.randn(90, 1, generator=generator) * 3 - 30 + 2 * (sentiment[:, None] == 2)
+    method = build_method(MethodSpec(name="linear"), {"text": 2, "audio": 1}, seed=0)
+    lacks = torch.arange(90) % 5 == 0
+    order = list(method.modalities)
+    features = {"text": text, "audio": torch.where(lacks[:, None], torch.nan, sound)}
+    method.fit(torch.cat([features[m] for m in order], dim=1), sentiment, lambda: 0.0)
+    place = 2 if order[0] == "text" else 0
+    assert_close(method.mean[place], sound[~lacks].mean())
+    batch = tiny_batch((2, 3))
+    steps = {
+        "text": Steps(text[:2, None].expand(2, 3, 2).contiguous(), batch.steps["text"].valid[:, :3]),
+        "audio": Steps(torch.zeros(2, 3, 1), torch.zeros(2, 3, dtype=torch.bool)),
+    }
+    without = replace(batch, steps=steps)
+    average = replace(
+        batch, steps={**steps, "audio": Steps(torch.full((2, 3, 1), float(method.mean[place])), steps["text"].valid)}
+    )
+    assert_close(method(without).logits, method(average).logits, atol=1e-5, rtol=0)
+    assert_close(
+        sum(p.sum(dim=(1, 2)) for p in method.evidence(without).values()) + method.bias, method(without).logits
+    )
+
+
+def test_weights_from_before_there_was_a_mean_predict_as_they_did():
+    method = build_method(MethodSpec(name="linear", settings={"modalities": ["text"]}), {"text": 6}, seed=0)
+    method.load_state_dict({"weight": torch.randn(3, 6), "bias": torch.randn(3)})
+    batch = tiny_batch()
+    expected = mean_over_valid(batch.steps["text"].values, batch.steps["text"].valid) @ method.weight.T + method.bias
+    assert_close(method(batch).logits, expected)
 
 
 def test_the_linear_classifier_takes_two_classes_and_never_says_the_third():
@@ -49,7 +89,7 @@ def test_the_linear_classifier_takes_two_classes_and_never_says_the_third():
     sentiment = torch.tensor([0, 2] * 20)
     features = torch.randn(40, 3, generator=generator) + sentiment[:, None]
     method = fitted(features, sentiment)
-    predicted = (features @ method.weight.T + method.bias).argmax(dim=1)
+    predicted = ((features - method.mean) @ method.weight.T + method.bias).argmax(dim=1)
     assert set(predicted.tolist()) <= {0, 2}
     assert (predicted == sentiment).float().mean() > 0.8
 

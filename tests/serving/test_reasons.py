@@ -82,6 +82,7 @@ def test_where_logits_are_a_sum_the_shares_are_what_each_term_adds():
     seen = observed([[1.0, 0, 0, 0, 0, 0], [0, 3.0, 0, 0, 0, 0]])
     with torch.no_grad():
         method.weight.zero_()
+        method.mean.zero_()
         method.weight[:, 0] = torch.tensor([3.0, 0.0, 0.0])  # the first feature speaks for class 0
         method.weight[:, 1] = torch.tensor([0.0, 0.0, 3.0])  # the second against it
     found = reasons_for(scorer_of(method), seen, 0, None, {"text": {"left": slice(0, 1), "right": slice(1, 3)}})

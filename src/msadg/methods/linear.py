@@ -1,6 +1,7 @@
 """Logistic or ridge regression (scikit-learn) on time-mean features: the line that every neural method has to beat.
 
-The strength of regularisation is chosen on the sources' dev splits, like everything else.
+The strength of regularisation is chosen on the sources' dev splits, like everything else. A clip that lacks a modality
+has its features at their means over the sources' clips that have it: no evidence for anything.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,6 +46,8 @@ class Linear(ClosedForm):
     name = "linear"
     Config = LinearConfig
     reads_inputs_directly = True
+    mean: Tensor
+    """Of each feature over the clips that have it; the weights are of what is above or below it."""
     weight: Tensor
     bias: Tensor
 
@@ -54,8 +58,14 @@ class Linear(ClosedForm):
         self.modalities = config.modalities or tuple(m for m in MODALITIES if m in feature_dims)
         check_modalities(self.name, self.modalities, feature_dims)
         width = sum(feature_dims[modality] for modality in self.modalities)
+        self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("weight", torch.zeros(self.num_outputs, width))
         self.register_buffer("bias", torch.zeros(self.num_outputs))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        # Weights from before there was a mean are of the features as they are.
+        state_dict.setdefault(f"{prefix}mean", torch.zeros_like(self.mean))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def fit(  # noqa: D102
         self,
@@ -71,16 +81,19 @@ class Linear(ClosedForm):
                 "training.class_prior = 'uniform' instead of 'uniform_by_domain'"
             )
         best: tuple[float, Tensor, Tensor] | None = None
+        absent = features.isnan()
+        self.mean.copy_(features.nanmean(dim=0).nan_to_num())
         # Standardised for the solver's sake and the penalty's; folded back into the weights below.
-        mean, scale = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
-        standardised = ((features - mean) / scale).double().numpy()
+        centred = torch.where(absent, 0.0, features - self.mean)
+        spread = (centred.square().sum(dim=0) / ((~absent).sum(dim=0) - 1).clamp_min(1)).sqrt()
+        scale = torch.where(spread > 0, spread, 1.0).clamp_min(1e-6)
+        standardised = (centred / scale).double().numpy()
         solve = self._ridge if self.task.is_regression else self._logistic
         for strength in self.config.ridge if self.task.is_regression else self.config.inverse_regularisation:
             classes, rows, intercepts = solve(standardised, labels.numpy(), strength)
             weight, bias = torch.zeros_like(self.weight), torch.full_like(self.bias, -1e4)
             weight[classes] = torch.from_numpy(rows).float() / scale
             bias[classes] = torch.from_numpy(intercepts).float()
-            bias[classes] -= weight[classes] @ mean
             if not self.task.is_regression:
                 bias -= self.log_prior
             self.weight.copy_(weight)
@@ -120,22 +133,29 @@ class Linear(ClosedForm):
         model = Ridge(alpha=strength * len(features)).fit(features, polarity.astype(np.float64)[:, None])
         return np.zeros(1, np.int64), model.coef_, model.intercept_
 
-    def pooled(self, batch: Batch) -> Float[Tensor, "batch feature"]:  # noqa: D102
+    def pooled(self, batch: Batch) -> Float[Tensor, "batch feature"]:
+        """Time means; NaN for a modality that a clip lacks."""
         steps = [batch.steps[modality] for modality in self.modalities]
-        return torch.cat([mean_over_valid(s.values, s.valid) for s in steps], dim=-1)
+        means = [
+            torch.where(s.valid.any(dim=1, keepdim=True), mean_over_valid(s.values, s.valid), torch.nan) for s in steps
+        ]
+        return torch.cat(means, dim=-1)
 
     def forward(self, batch: Batch) -> Prediction:  # noqa: D102
-        return Prediction(self.pooled(batch) @ self.weight.T + self.bias)
+        features = self.pooled(batch)
+        centred = torch.where(features.isnan(), 0.0, features - self.mean)
+        return Prediction(centred @ self.weight.T + self.bias)
 
     def evidence(
         self,
         batch: Batch,
         output: str = "logits",  # noqa: ARG002
     ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]]:
-        """x_j W / number of valid steps, of the features as they are."""
-        rows = self.weight.split([batch.steps[m].values.shape[-1] for m in self.modalities], dim=1)  # type: ignore[no-untyped-call]
-        return {
-            modality: torch.einsum("btf,sf->btfs", share_of_mean(steps.values, steps.valid), weight)
-            for modality, weight in zip(self.modalities, rows, strict=True)
-            for steps in [batch.steps[modality]]
-        }
+        """(x_j - mean) W / number of valid steps, of the features as they are."""
+        parts, begin = {}, 0
+        for modality in self.modalities:
+            steps = batch.steps[modality]
+            of = slice(begin, begin := begin + steps.values.shape[-1])
+            shown = share_of_mean(steps.values - self.mean[of], steps.valid)
+            parts[modality] = torch.einsum("btf,sf->btfs", shown, self.weight[:, of])
+        return parts
