@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from msadg.cli import benchmark, report
-from msadg.cli.paper_table import rows_of_table, splits_of_table, with_trained_text
+from msadg.cli.paper_table import rows_of_table, splits_of_table
+from msadg.cli.rows import with_trained_text
 from msadg.errors import RunError, UnknownNameError, UsageError
 from msadg.protocols.domains import paper_setting
 from msadg.protocols.recipe import Recipe, load_recipe

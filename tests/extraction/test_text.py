@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from msadg.errors import FeatureError, MsadgWarning, StoreError, UsageError
 from msadg.extraction.extractor import Loss
+from msadg.extraction.pretrained import load_tokenizer
 from msadg.extraction.text import TextEncoder, TextTokens, load_encoder
 from msadg.extraction.text_layer import TextModel
 from msadg.store import fill_store
@@ -227,3 +228,16 @@ def test_stored_minilm_features_are_those_of_transformers_itself(offline, tmp_pa
             states = reference(**tokenizer(utterance.text, return_tensors="pt")).last_hidden_state[0]
         # float16 keeps 11 bits: 2e-3 for values up to 4.
         assert_allclose(store.features(utterance.clip_id).values.astype(np.float32), states.numpy(), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("./no-folder", "there is no such folder"),
+        ("/no/folder", "there is no such folder"),
+        ("minlm", r"Did you mean 'minilm'\?"),
+    ],
+)
+def test_a_name_that_is_wrong_here_is_not_blamed_on_the_network_alone(model, said):
+    with pytest.raises(FeatureError, match=f"text encoder '{model}' cannot be had: .*{said}"):
+        load_tokenizer(model)

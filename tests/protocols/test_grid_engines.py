@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import socket
 from functools import partial
 from pathlib import Path
 
@@ -143,3 +144,17 @@ def test_a_run_whose_worker_died_is_recorded_and_tried_again(grid, tmp_path):
     assert [record.error for record in read_records(tmp_path / "records.jsonl")] == ["RunError: it died", None]
     again = run_grid(recipe, experiments, tmp_path, num_jobs=1)
     assert [record.error for record in again] == [None, None]
+
+
+def test_an_address_at_which_nobody_answers_is_told_without_ray_s_quarter_of_an_hour(monkeypatch):
+    from msadg.extraction.engines import ray_cluster
+
+    class Never:
+        def init(self, *_: object, **__: object) -> None:
+            raise AssertionError("Ray was asked")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", f"ray://127.0.0.1:{port}"):
+        with pytest.raises(UsageError, match=f"there is no Ray cluster at '{address}'.*ray start --head"):
+            ray_cluster._start(Never(), 1, address)

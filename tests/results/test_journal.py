@@ -108,3 +108,12 @@ def test_two_processes_appending_at_once_lose_nothing(tmp_path, make_record):
         warnings.simplefilter("error")
         keys = {record.key for record in read_records(path)}
     assert keys == {f"{name}-{number}" for name in "ab" for number in range(60)}
+
+
+@pytest.mark.parametrize("line", ["garbage", '{"newfield": 1}'])
+def test_a_line_that_is_no_record_is_told_with_what_to_do(tmp_path, make_record, line):
+    path = tmp_path / "records.jsonl"
+    append_record(path, make_record("a"))
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(RunError, match=r"records.jsonl, line 2: .*another version.*take the line out"):
+        read_records(path)

@@ -29,8 +29,10 @@ from msadg.cli.options import (
     progress_bar,
     recipe_of,
     splits_of,
+    tell_line,
 )
-from msadg.cli.paper_table import rows_of_table, splits_of_table, with_trained_text
+from msadg.cli.paper_table import rows_of_table, splits_of_table
+from msadg.cli.rows import rows_with_sources, tell_of_own_features, with_trained_text, without_language_models
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument(
         "--methods", nargs="+", metavar="ROW",
-        help=f"rows of the table: {', '.join(METHODS)}, rows of the recipe, or all (default)",
+        help=f"rows of the table: {', '.join(METHODS)}, rows of the recipe, or all (default: all but language models)",
     )  # fmt: skip
     parser.add_argument(
         "--table", type=int, choices=(1, 2, 3),
@@ -70,15 +72,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the grid; exit status 1 if a run failed."""
     arguments.recipe = arguments.recipe or ("quick" if arguments.table is None else "tables")
-    recipe = recipe_of(arguments)
+    _check_output(arguments.output)
+    recipe = with_trained_text(recipe_of(arguments), arguments.text)
     if arguments.table is not None:
-        recipe = with_trained_text(recipe, arguments.text)
         splits = splits_of_table(arguments)
         rows = rows_of_table(arguments.table, recipe, arguments.methods, splits)
     elif arguments.target and not arguments.source:
         raise UsageError("--target goes with --source")
     else:
-        splits, rows = splits_of(arguments, arguments.target), _rows(arguments.methods or ["all"], recipe)
+        splits = splits_of(arguments, arguments.target)
+        rows = _rows(arguments.methods, recipe, splits)
+    tell_of_own_features(rows, recipe, arguments)
     records = run_grid_shown(
         recipe,
         rows,
@@ -101,9 +105,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _rows(names: list[str], recipe: Recipe) -> list[str]:
-    if names == ["all"]:
-        return _without_class_priors(recipe.all_rows(), recipe)
+def _check_output(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is a file; name a folder, which is made if there is none")
+
+
+def _rows(names: list[str] | None, recipe: Recipe, splits: list[DomainSplit]) -> list[str]:
+    """Those that are named; or all that can be, of which language models have to be asked for (``all``)."""
+    if names is None or names == ["all"]:
+        rows = rows_with_sources(_without_class_priors(recipe.all_rows(), recipe), recipe, splits)
+        rows = rows if names else without_language_models(rows, recipe)
+        if not rows:
+            raise UsageError("no row of the recipe is left; name some (--methods), or take more sources")
+        return rows
     for name in names:
         recipe.row(name)
     return list(dict.fromkeys(names))
@@ -155,6 +169,7 @@ def run_grid_shown(
             where = _place(record.setting, record.source_domains)
             note = f"{record.row}, {where}, seed {record.seed}: {_said(record)}"
             progress.update(task, completed=done, total=total, note=note)
+            tell_line(progress, task)
 
         records = run_grid(recipe, experiments, folder, measure=measure_recovery, tell=show, engine=engine)
         progress.update(task, completed=len(records))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from msadg.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from msadg.protocols.domains import DomainSplit
     from msadg.protocols.experiment import Experiment
@@ -105,7 +106,7 @@ def parse_seeds(text: str) -> list[int]:
     """Seeds from a count ("5" is 0 to 4) or a list ("0,3,7").
 
     Raises:
-        UsageError: neither.
+        UsageError: neither, or a seed twice.
 
     Example:
         >>> parse_seeds("3"), parse_seeds("7,9")
@@ -117,6 +118,9 @@ def parse_seeds(text: str) -> list[int]:
         raise UsageError(f"--seeds {text!r}: expected how many (5) or which (0,3,7)") from None
     if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] == 0):
         raise UsageError(f"--seeds {text!r}: expected at least one seed, 0 or more")
+    twice = sorted({seed for seed in numbers if numbers.count(seed) > 1})
+    if twice:
+        raise UsageError(f"--seeds {text!r}: {', '.join(map(str, twice))} is named twice; name each seed once")
     return numbers if "," in text else list(range(numbers[0]))
 
 
@@ -155,6 +159,19 @@ def progress_bar() -> Iterator[Progress]:
     bar = Progress(*numbers, *times, note, console=Console(stderr=True), expand=True, speed_estimate_period=period)
     with bar as progress:
         yield progress
+
+
+def tell_line(progress: Progress, task: TaskID) -> None:
+    """Where a bar cannot be drawn, as in a batch job's log, print what it would show, as a line."""
+    if progress.console.is_terminal:
+        return
+    shown = next(one for one in progress.tasks if one.id == task)
+    left = shown.time_remaining
+    said = "" if left is None else f", {datetime.timedelta(seconds=round(left))} left"
+    progress.console.print(
+        f"{shown.description} {shown.completed:.0f}/{shown.total:.0f}{said}: {shown.fields['note']}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 @contextmanager

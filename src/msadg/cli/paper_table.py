@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msadg.cli.rows import rows_with_sources, without_language_models
 from msadg.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -56,52 +55,5 @@ def rows_of_table(number: int, recipe: Recipe, names: Sequence[str] | None, spli
             if recipe.row(name).method != "constant" and not paper.admits(name):
                 raise UnknownNameError(f"row of {paper.title}", name, belonging)
         return list(dict.fromkeys(names))
-    rows = _possible(belonging, recipe, splits)
-    return rows if names is not None else _without_language_models(rows, recipe)
-
-
-def _possible(rows: Sequence[str], recipe: Recipe, splits: Sequence[DomainSplit]) -> list[str]:
-    """The rows that some setting has sources enough for."""
-    from msadg.protocols.needed_sources import has_sources_to_compare
-
-    def is_possible(row: str) -> bool:
-        spec = recipe.row(row)
-        selection = spec.selection or recipe.selection
-        return any(has_sources_to_compare(spec.method, selection, split.source_domains) for split in splits)
-
-    kept = [row for row in rows if is_possible(row)]
-    _tell([row for row in rows if row not in kept], "they compare source domains, and there is one")
-    return kept
-
-
-def _without_language_models(rows: Sequence[str], recipe: Recipe) -> list[str]:
-    kept = [row for row in rows if recipe.row(row).method != "mllm"]
-    _tell(
-        [row for row in rows if row not in kept],
-        "their weights are several GB each; --methods with a row's name, or --methods all, asks them",
-    )
-    return kept
-
-
-def _tell(rows: Sequence[str], reason: str) -> None:
-    if rows:
-        print(f"left out: {'; '.join(rows)}: {reason}", file=sys.stderr)
-
-
-def with_trained_text(recipe: Recipe, encoder: str | None) -> Recipe:
-    """The recipe with ``--text`` for the rows that train their encoder too; None leaves it as it is."""
-    from msadg.extraction.catalog import is_in_catalogue
-    from msadg.extraction.simulated_options import is_simulated
-    from msadg.extraction.text_layer import TextModel
-    from msadg.protocols.features import TOKENS
-
-    if encoder is None or is_simulated(encoder) or is_in_catalogue("text", encoder):
-        return recipe
-    tokens = TextModel.parse(encoder.removesuffix(TOKENS)).model + TOKENS  # a layer= is of frozen states
-    rows = {
-        name: replace(row, features={**row.features, "text": tokens})
-        if row.finetune is not None and "text" in row.features
-        else row
-        for name, row in recipe.rows.items()
-    }
-    return replace(recipe, rows=rows)
+    rows = rows_with_sources(belonging, recipe, splits)
+    return rows if names is not None else without_language_models(rows, recipe)

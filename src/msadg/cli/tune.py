@@ -43,6 +43,7 @@ from msadg.cli.options import (
     progress_bar,
     recipe_of,
     splits_of,
+    tell_line,
 )
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
@@ -154,6 +155,7 @@ def _search_shown(search: Search, engine: GridEngine, num_missing: int, folder: 
             progress.update(
                 task, completed=done, total=total, note=f"{record.row}, {sources}, seed {record.seed}: {said}"
             )
+            tell_line(progress, task)
 
         choices = run_search(search, folder, engine=engine, tell=show)
         progress.update(task, completed=number)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from msadg.errors import FeatureError
+from msadg.errors import FeatureError, nearest_name
 from msadg.extraction.extractor import JSON
 from msadg.extraction.hub import asking_the_hub
 
@@ -204,6 +204,8 @@ def load_part(factory: Any, model: str, revision: str | None, kind: ModelKind = 
         except failures as error:
             if Path(location).is_dir():
                 raise _cannot_be_had(model, error, kind) from error
+        if location.startswith(("/", "./", "../", "~")):
+            raise _cannot_be_had(model, "there is no such folder", kind)
         try:
             with asking_the_hub():
                 return factory(location, revision=revision or "main", **options)
@@ -213,7 +215,13 @@ def load_part(factory: Any, model: str, revision: str | None, kind: ModelKind = 
 
 def _cannot_be_had(model: str, why: object, kind: ModelKind) -> FeatureError:
     first_line = str(why).strip().splitlines()[0] if str(why).strip() else repr(why)
-    return FeatureError(f"{kind.noun} {model!r} cannot be had: {first_line.rstrip('.')}. {kind.advice}")
+    is_short = "/" not in model and model not in ("minilm", *ALIASES)
+    hint = _upper(nearest_name(model, ["minilm", *ALIASES])) if is_short else ""
+    return FeatureError(f"{kind.noun} {model!r} cannot be had: {first_line.rstrip('.')}. {hint}{kind.advice}")
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _commit_of(model: str, revision: str | None, kind: ModelKind) -> str:

@@ -56,7 +56,7 @@ def idle_masks(keep_ratios: Mapping[str, float], history: Sequence[Mapping[str, 
     for modality, ratio in keep_ratios.items():
         if history and all(epoch.get(f"keep_{modality}") == 1.0 for epoch in history):
             sentences.append(
-                f"the {modality} mask never rejected a feature, so this run equals its no-mask control; {advice}"
+                f"the {modality} mask never rejected a feature: it scales them, and selects nothing; {advice}"
             )
         elif ratio == 1.0:
             sentences.append(f"the {modality} mask rejects nothing at the epoch that was kept, only later; {advice}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Float
 
 from msadg.batches.clips import ClipSet
+from msadg.errors import MsadgWarning
 from msadg.methods import load_method
 from msadg.metrics.by_domain import summarise_domains
 from msadg.protocols.domains import domain_name
@@ -55,6 +57,7 @@ def score_run(
     with num_threads(experiment.training.threads), intervened(method, experiment.intervention, dev_sets, device):
         test_sets = [load_clips(experiment.data, name, split) for name in domains.all_domains]
         check_classes(trained, test_sets)
+        _tell_of_lacking_classes(test_sets, split)
         outputs = {clips.domain: predict_logits(method, clips, device=device) for clips in test_sets}
         dev_outputs = {clips.domain: predict_logits(method, clips, device=device) for clips in dev_sets}
     method.cpu()
@@ -132,6 +135,19 @@ def resolved_settings(experiment: Experiment) -> dict[str, Any]:
     settings: Any = settings_from(config, experiment.method.settings, where=f"settings of {experiment.method.name}")
     content["method"]["settings"] = settings_to_dict(settings)
     return content
+
+
+def _tell_of_lacking_classes(clip_sets: Sequence[ClipSet], split: str) -> None:
+    """Warn of clips without some class: its F1 counts as 0 in macro-F1, however well the others are told apart."""
+    for clips in clip_sets:
+        lacking = [name for at, name in enumerate(clips.label_set.classes) if not (clips.sentiment == at).any()]
+        if lacking:
+            most = 1 - len(lacking) / clips.label_set.num_classes
+            message = (
+                f"{clips.domain}: no clip of the {split} split is {' or '.join(lacking)}, an F1 of 0 whatever is said: "
+                f"macro-F1 is at most {most:.3f} there"
+            )
+            warnings.warn(MsadgWarning(message), stacklevel=3)
 
 
 @lru_cache(maxsize=1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from msadg.metrics.by_domain import LOWER_IS_BETTER
 from msadg.report.names import printed
-from msadg.results.aggregate import Setting, group_runs, row_of
+from msadg.results.aggregate import Setting, group_runs, row_of, shown_runs
 from msadg.results.record import ORACLE, Record
 from msadg.types import SENTIMENT, LabelSet
 
@@ -36,8 +37,17 @@ def caption_of(records: Sequence[Record], metric: str, against: str | None, num_
 
 
 def notes_of(records: Sequence[Record], groups: Mapping[Setting, str]) -> list[str]:
-    """What is to be known besides: rows that score as a constant does, and failed runs with their error."""
-    return [*_one_sentiment(records, groups), *_failed(records, groups)]
+    """What is to be known besides.
+
+    Rows that score as a constant does, failed runs with their error, and rows that were not trained alike.
+    """
+    return [*_one_sentiment(records, groups), *_failed(records, groups), *_budgets(records)]
+
+
+def notes_on_runs(records: Sequence[Record]) -> list[str]:
+    """What the runs of all tables warned of, the most frequent first, and which code made them."""
+    shown = shown_runs(records)
+    return [*_warned(shown), *_revisions(shown)]
 
 
 def answers_one_sentiment(record: Record, domain: str) -> bool:
@@ -104,6 +114,47 @@ def _failed(records: Iterable[Record], groups: Mapping[Setting, str]) -> list[st
             reason = " ".join(record.error.split())
             notes.append(f"Failed: {printed(row_of(record))}, {place}seed {record.seed}: {reason}")
     return notes
+
+
+def _budgets(records: Iterable[Record]) -> Iterator[str]:
+    """Rows that are trained by gradient for other numbers of epochs, or on batches of other sizes, than others."""
+    trained = [record for record in records if record.extra.get("epochs")]
+    for key, what in (("epochs", "epochs, at most"), ("batch_size", "clips in a batch")):
+        rows: dict[Any, dict[str, None]] = {}
+        for record in trained:
+            value = record.settings.get("training", {}).get(key)
+            if value is not None:
+                rows.setdefault(value, {})[row_of(record)] = None
+        if len(rows) > 1:
+            said = "; ".join(f"{value} ({_some(names)})" for value, names in sorted(rows.items()))
+            yield f"Not trained alike: {what}: {said}"
+
+
+def _warned(records: Sequence[Record]) -> Iterator[str]:
+    """What runs warned of, the most frequent first."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        for sentence in record.extra.get("warnings", ()):
+            found.setdefault(str(sentence), []).append(record)
+    for sentence, runs in sorted(found.items(), key=lambda item: -len(item[1])):
+        rows = dict.fromkeys(map(row_of, runs))
+        yield f"Warned, in {len(runs)} of {len(records)} runs ({_some(rows)}): {sentence}"
+
+
+def _revisions(records: Sequence[Record]) -> Iterator[str]:
+    made = dict.fromkeys(record.revision for record in records)
+    dirty = sum(record.revision.endswith("+") for record in records)
+    if len(made) > 1 or dirty:
+        first, last = next(iter(made)), next(reversed(made))
+        which = first if len(made) == 1 else f"{len(made)} revisions of the code, from {first} to {last}"
+        changed = f"; {dirty} of {len(records)} runs by code with changes that were not committed" if dirty else ""
+        yield f"Made by {which}{changed}"
+
+
+def _some(rows: Iterable[str], at_most: int = 6) -> str:
+    names = [printed(row) for row in rows]
+    rest = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + rest
 
 
 def _place(groups: Mapping[Setting, str], setting: Setting) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from msadg.metrics.by_domain import LOWER_IS_BETTER, worst
 from msadg.report.names import printed
 from msadg.report.notes import answers_one_sentiment, caption_of, notes_of
-from msadg.results.aggregate import Group, Setting, group_runs, row_of, targets_of, values_of
+from msadg.results.aggregate import Group, Setting, group_runs, row_of, shown_runs, targets_of, values_of
 from msadg.results.record import ORACLE, Record
 from msadg.results.statistics import Interval, t_interval
 from msadg.types import SENTIMENT, LabelSet
@@ -174,7 +174,7 @@ def build_table(
         columns: which, in which order; by default those of ``_columns``.
     """
     names = _row_order(records, rows)
-    records = [record for record in records if row_of(record) in names]
+    records = shown_runs([record for record in records if row_of(record) in names])
     groups = group_runs(records)
     columns = _columns(records) if columns is None else columns
     cells = {name: [_cell(groups, name, column, columns, metric) for column in columns] for name in names}

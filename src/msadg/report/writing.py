@@ -8,7 +8,8 @@ from pathlib import Path
 from msadg.errors import RunError, UnknownNameError
 from msadg.report.csv_table import to_csv
 from msadg.report.latex import to_latex
-from msadg.report.markdown import to_markdown
+from msadg.report.markdown import escape, to_markdown
+from msadg.report.notes import notes_on_runs
 from msadg.report.overall_table import Overall, overall_to_markdown
 from msadg.report.tables import Table, build_table, row_label, split_by_sources
 from msadg.results.aggregate import compare, row_of, to_frame
@@ -137,11 +138,13 @@ def write_report(
         records: what the tables were built from.
         tables: in the order of the report.
         folder: where to.
-        formats: ``md``, ``csv``, ``tex``.
+        formats: ``md`` (which says, too, what the runs warned of), ``csv``, ``tex``.
         overall: comparisons over all targets, which follow the tables; as CSV ``overall-METRIC.csv``.
     """
     if "md" in formats:
         parts = [*map(to_markdown, tables), *map(overall_to_markdown, overall)]
+        if notes := notes_on_runs(records):
+            parts.append("### Runs\n\n" + "\n".join(f"- {escape(note)}" for note in notes) + "\n")
         write_text(folder / "report.md", "# Results\n\n" + "\n".join(parts))
     for one in overall if "csv" in formats else ():
         write_text(folder / f"overall-{one.metric}.csv", one.found.to_csv(index=False))

@@ -95,6 +95,13 @@ def group_runs(records: Iterable[Record]) -> dict[Group, list[Record]]:
     return {group: [runs[seed] for seed in sorted(runs)] for group, runs in groups.items()}
 
 
+def shown_runs(records: Iterable[Record]) -> list[Record]:
+    """The runs that tables show, and those that failed; without those that a later one replaces."""
+    records = list(records)
+    shown = [run for runs in group_runs(records).values() for run in runs]
+    return [*shown, *(record for record in records if record.error is not None)]
+
+
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     """One line per row, setting, domain and metric: its mean, spread and values over seeds.
 

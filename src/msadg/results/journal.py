@@ -8,8 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from msadg.errors import MsadgWarning, RunError
+from msadg.errors import MsadgError, MsadgWarning, RunError
 from msadg.results.record import Record
+
+MENDING = (
+    "If another version of msadg wrote it, read it with that one; else take the line out, and the same command makes "
+    "the record again"
+)
+"""What to do about a line that is no record."""
 
 
 def append_record(path: Path, record: Record) -> None:
@@ -61,7 +67,9 @@ def _record(line: bytes, where: str) -> Record:
     try:
         return Record.from_json(line.decode(), where)
     except UnicodeDecodeError as error:
-        raise RunError(f"{where}: {error}; expected UTF-8, as `msadg train` wrote it") from error
+        raise RunError(f"{where}: {error}; expected UTF-8, as `msadg train` wrote it. {MENDING}") from error
+    except MsadgError as error:
+        raise RunError(f"{str(error).rstrip('.')}. {MENDING}") from error
 
 
 def _heal(file: int, path: Path) -> None:

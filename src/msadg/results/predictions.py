@@ -144,7 +144,10 @@ def read_predictions(path: Path) -> Predictions:
     import pyarrow.parquet as pq
 
     if not path.is_file():
-        raise RunError(f"{path}: there is no such file; expected the predictions of a run. Score the run again")
+        raise RunError(
+            f"{path}: there is no such file; expected the predictions of a run. To have it scored "
+            "again, take its line out of records.jsonl and start the same `msadg benchmark`: trained weights are kept"
+        )
     try:
         table = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:

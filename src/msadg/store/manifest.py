@@ -123,7 +123,8 @@ def check_same_extractor(folder: Path, stored: Manifest, asked: Manifest) -> Non
     differences = differences_between(asdict(stored.unfinished()), asdict(asked.unfinished()))
     raise StoreError(
         f"{folder} was written by {stored.extractor} (version {stored.version}), asked for was {asked.extractor} "
-        f"(version {asked.version}): {differences}. Choose another folder, or delete this one"
+        f"(version {asked.version}), and they differ: {differences}. Choose another folder (--stores FOLDER), or "
+        "delete this one"
     )
 
 

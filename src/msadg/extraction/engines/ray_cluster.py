@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from msadg.types import Clip, Features
 
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """No report of its use is sent, and no notice printed."""
+ANSWER_SECONDS = 10.0
+"""How long a cluster may take to answer at its address."""
 
 
 def _ray() -> Any:
@@ -62,12 +65,24 @@ def _start(ray: Any, num_cpus: int, address: str | None) -> None:
         ray.init("local", num_cpus=num_cpus, include_dashboard=False, **quiet)
         return
     try:
+        _knock(address)
         ray.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"there is no Ray cluster at {address!r} ({error}); start one with `ray start --head`, "
             "or leave the address out to start one on this machine for this run"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Whether anybody answers at a host and port, which Ray would find out in a quarter of an hour.
+
+    Raises:
+        OSError: nobody does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
 
 
 class RayEngine:
