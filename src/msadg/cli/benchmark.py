@@ -71,6 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the grid; exit status 1 if a run failed."""
+    from msadg.report.notes import notes_on_code
+
     arguments.recipe = arguments.recipe or ("quick" if arguments.table is None else "tables")
     _check_output(arguments.output)
     recipe = with_trained_text(recipe_of(arguments), arguments.text)
@@ -98,6 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"failed: {record.row}, {where}, seed {record.seed}: {record.error}", file=sys.stderr)
     for sentence, number in Counter(note for record in records for note in record.extra.get("warnings", ())).items():
         print(f"warning, in {number} of {len(records)} runs: {sentence}", file=sys.stderr)
+    for note in notes_on_code(records):
+        print(f"note: {note}", file=sys.stderr)
     if not arguments.dry_run:
         done = f"{len(records) - len(failed)} runs are recorded in {arguments.output}"
         table = "" if arguments.table is None else f" --table {arguments.table}"

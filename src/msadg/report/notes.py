@@ -47,7 +47,7 @@ def notes_of(records: Sequence[Record], groups: Mapping[Setting, str]) -> list[s
 def notes_on_runs(records: Sequence[Record]) -> list[str]:
     """What the runs of all tables warned of, the most frequent first, and which code made them."""
     shown = shown_runs(records)
-    return [*_warned(shown), *_revisions(shown)]
+    return [*_warned(shown), *notes_on_code(shown)]
 
 
 def answers_one_sentiment(record: Record, domain: str) -> bool:
@@ -141,14 +141,16 @@ def _warned(records: Sequence[Record]) -> Iterator[str]:
         yield f"Warned, in {len(runs)} of {len(records)} runs ({_some(rows)}): {sentence}"
 
 
-def _revisions(records: Sequence[Record]) -> Iterator[str]:
+def notes_on_code(records: Sequence[Record]) -> list[str]:
+    """Which revisions made the runs; nothing where it was one, of which all changes were committed."""
     made = dict.fromkeys(record.revision for record in records)
     dirty = sum(record.revision.endswith("+") for record in records)
     if len(made) > 1 or dirty:
         first, last = next(iter(made)), next(reversed(made))
         which = first if len(made) == 1 else f"{len(made)} revisions of the code, from {first} to {last}"
         changed = f"; {dirty} of {len(records)} runs by code with changes that were not committed" if dirty else ""
-        yield f"Made by {which}{changed}"
+        return [f"Made by {which}{changed}"]
+    return []
 
 
 def _some(rows: Iterable[str], at_most: int = 6) -> str:
