@@ -25,6 +25,8 @@ def test_rows_that_were_not_trained_alike_are_named(make_record):
         "Not trained alike: clips in a batch: 16 (RIDG); 32 (ERM, MulT)",
     ]
     assert notes_of(records[1:2], {}) == []
+    alike = [trained(make_record, f"row {n}") for n in range(4)]
+    assert notes_of([*alike, records[0]], {}) == ["Not trained alike: epochs, at most: 1 (ERM); 3 (all others)"]
 
 
 def test_what_runs_warned_of_is_told_once_with_its_rows(make_record):

@@ -126,7 +126,12 @@ def _budgets(records: Iterable[Record]) -> Iterator[str]:
             if value is not None:
                 rows.setdefault(value, {})[row_of(record)] = None
         if len(rows) > 1:
-            said = "; ".join(f"{value} ({_some(names)})" for value, names in sorted(rows.items()))
+            most = max(rows, key=lambda value: len(rows[value]))
+            which = {
+                value: "all others" if value == most and len(names) > 3 else _some(names)
+                for value, names in rows.items()
+            }
+            said = "; ".join(f"{value} ({which[value]})" for value in sorted(rows))
             yield f"Not trained alike: {what}: {said}"
 
 
