@@ -130,7 +130,7 @@ def test_the_temperature_reads_no_target(run, monkeypatch):
         opened.append((domain_name(domain), split))
         return real(data, domain, split, *rest)
 
-    monkeypatch.setattr("msadg.protocols.run.load_clips", watched)
+    monkeypatch.setattr("msadg.protocols.fit.load_clips", watched)
     monkeypatch.setattr("msadg.analysis.calibration_scored.load_clips", watched)
     temperature_of(run)
     assert set(opened) == {("a", "dev"), ("b", "dev")}

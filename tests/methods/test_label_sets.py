@@ -99,7 +99,7 @@ def test_the_linear_classifier_of_two_classes_is_scikit_learns():
     method.fit(features, labels, lambda: 0.0)
     scaled = (features - features.mean(dim=0)) / features.std(dim=0)
     model = LogisticRegression(C=0.1 * 1e3 / 80, max_iter=2000).fit(scaled.double().numpy(), labels.numpy())
-    said = (features @ method.weight.T + method.bias).softmax(dim=1)
+    said = ((features - method.mean) @ method.weight.T + method.bias).softmax(dim=1)
     assert_close(said.double(), torch.from_numpy(model.predict_proba(scaled.double().numpy())), atol=1e-5, rtol=1e-4)
 
 

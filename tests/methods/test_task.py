@@ -68,7 +68,7 @@ def test_linear_is_scikit_learn_s_ridge_regression_on_standardised_features():
     method.fit(features, polarity, lambda: 0.0)
     standardised = ((features - features.mean(0)) / features.std(0)).double().numpy()
     reference = Ridge(alpha=0.1 * 60).fit(standardised, polarity.double().numpy())
-    found = (features @ method.weight.T + method.bias)[:, 0].numpy()
+    found = ((features - method.mean) @ method.weight.T + method.bias)[:, 0].numpy()
     # scikit-learn is fitted in double precision, ours is kept in single.
     np.testing.assert_allclose(found, reference.predict(standardised), atol=1e-5)
 

@@ -18,7 +18,7 @@ def encoder():
 
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=9, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=9, hidden_size=32, num_hidden_layers=3, num_attention_heads=2,
         intermediate_size=32, max_position_embeddings=8,
     )  # fmt: skip
     return BertModel(config)
@@ -91,10 +91,11 @@ def test_rows_of_table_3_are_one_training_scored_in_other_ways_but_for_the_keyfr
     assert no_keyframes.method.settings == {**plain.method.settings, "keyframes": False}
 
 
-def test_every_row_that_is_trained_by_gradient_has_the_same_budget():
+def test_every_row_has_the_same_budget_but_ours_fine_tuned_which_has_half():
     budgets = {
-        (e.training.epochs, e.training.batch_size, e.selection)
+        row: (e.training.epochs, e.training.batch_size, e.selection)
         for row in RECIPE.rows
         for e in [RECIPE.experiment(row, paper_setting("multi-A"), 0)]
     }
-    assert len(budgets) == 1
+    assert budgets.pop("s2lif_plus (T, fine-tuned)") == (3, 32, "source_dev")
+    assert set(budgets.values()) == {(6, 32, "source_dev")}

@@ -114,7 +114,7 @@ def test_a_missing_modality_is_never_scored_as_zeros_that_look_like_data(runs):
     text = torch.from_numpy(made.values.astype("float32")).mean(dim=0)
     shown = sources.background["video"]
     video = torch.stack([v[ok].mean(dim=0) for v, ok in zip(shown.values, shown.valid, strict=True)])
-    logits = torch.cat([text.expand(len(video), -1), video], dim=1) @ method.weight.T + method.bias
+    logits = (torch.cat([text.expand(len(video), -1), video], dim=1) - method.mean) @ method.weight.T + method.bias
     expected = logits.double().softmax(dim=-1).mean(dim=0)
     said = Predictor(folder).predict(text=TEXT).probabilities
     assert list(said.values()) == pytest.approx(expected.tolist(), abs=1e-6)

@@ -49,7 +49,7 @@ def logits_without_features(
     inner = unwrapped(method)
     if inner.reads_inputs_directly:
         steps = batch.steps[modality]
-        left = Steps(steps.values.masked_fill(gone.unsqueeze(1), 0), steps.valid)
+        left = Steps(torch.where(gone.unsqueeze(1), inner.neutral_input(modality), steps.values), steps.valid)
         return _logits(method, replace(batch, steps={**batch.steps, modality: left}))
     with _zeroed(_last_before_fusion(inner, modality), gone):
         return _logits(method, batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,9 @@ class Linear(ClosedForm):
         self.encoders = nn.ModuleDict()
         self.modalities = config.modalities or tuple(m for m in MODALITIES if m in feature_dims)
         check_modalities(self.name, self.modalities, feature_dims)
-        width = sum(feature_dims[modality] for modality in self.modalities)
+        ends = np.cumsum([0, *(feature_dims[modality] for modality in self.modalities)]).tolist()
+        self._places = {m: slice(*of) for m, of in zip(self.modalities, pairwise(ends), strict=True)}
+        width = ends[-1]
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("weight", torch.zeros(self.num_outputs, width))
         self.register_buffer("bias", torch.zeros(self.num_outputs))
@@ -146,16 +149,19 @@ class Linear(ClosedForm):
         centred = torch.where(features.isnan(), 0.0, features - self.mean)
         return Prediction(centred @ self.weight.T + self.bias)
 
+    def neutral_input(self, modality: str) -> Float[Tensor, " feature"]:
+        """The sources' mean."""
+        return self.mean[self._places[modality]]
+
     def evidence(
         self,
         batch: Batch,
         output: str = "logits",  # noqa: ARG002
     ) -> Mapping[str, Float[Tensor, "batch time feature sentiment"]]:
         """(x_j - mean) W / number of valid steps, of the features as they are."""
-        parts, begin = {}, 0
-        for modality in self.modalities:
+        parts = {}
+        for modality, of in self._places.items():
             steps = batch.steps[modality]
-            of = slice(begin, begin := begin + steps.values.shape[-1])
             shown = share_of_mean(steps.values - self.mean[of], steps.valid)
             parts[modality] = torch.einsum("btf,sf->btfs", shown, self.weight[:, of])
         return parts

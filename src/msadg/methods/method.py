@@ -186,6 +186,10 @@ class Method(nn.Module, ABC):
         """
         return None
 
+    def neutral_input(self, modality: str) -> Float[Tensor, " feature"] | float:  # noqa: ARG002
+        """Of a method that reads inputs directly: features of a modality that are evidence for nothing."""
+        return 0.0
+
     def scale_inputs(self, modality: str, mean: Float[Tensor, " feature"], spread: Float[Tensor, " feature"]) -> None:
         """Bring a modality's features to mean 0 and spread 1 before they are read, by these numbers of the sources.
 
