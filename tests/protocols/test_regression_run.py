@@ -64,8 +64,8 @@ def test_every_method_goes_from_polarities_to_a_record(tmp_path, method: str, lo
         assert record.metrics["c"]["mae"] < 1.0  # the constant's is (1.75 + 0 + 1.75) / 3 = 1.17
 
 
-@pytest.mark.filterwarnings("ignore:.* no clip of the test split is neutral")
 def test_the_record_says_what_scikit_learn_says_of_the_kept_predictions(tmp_path):
+    warnings.filterwarnings("ignore", ".*no clip of the test split is neutral")
     trained = train_run(toy_regression(tmp_path, labels="sign"), tmp_path / "run")
     record, predictions = score_run(trained)
     write_predictions(tmp_path / "p.parquet", predictions)
