@@ -9,6 +9,7 @@ from importlib import import_module
 NAMES = (
     "command",
     "training",
+    "finetuning",
     "fusion",
     "baselines",
     "store",
