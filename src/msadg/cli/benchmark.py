@@ -32,7 +32,7 @@ from msadg.cli.options import (
     tell_line,
 )
 from msadg.cli.paper_table import rows_of_table, splits_of_table
-from msadg.cli.rows import rows_with_sources, tell_of_own_features, with_trained_text, without_language_models
+from msadg.cli.rows import rows_that_can_be, tell_of_own_features, with_trained_text
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
@@ -117,11 +117,8 @@ def _check_output(folder: Path) -> None:
 def _rows(names: list[str] | None, recipe: Recipe, splits: list[DomainSplit]) -> list[str]:
     """Those that are named; or all that can be, of which language models have to be asked for (``all``)."""
     if names is None or names == ["all"]:
-        rows = rows_with_sources(_without_class_priors(recipe.all_rows(), recipe), recipe, splits)
-        rows = rows if names else without_language_models(rows, recipe)
-        if not rows:
-            raise UsageError("no row of the recipe is left; name some (--methods), or take more sources")
-        return rows
+        rows = _without_class_priors(recipe.all_rows(), recipe)
+        return rows_that_can_be(rows, recipe, splits, with_language_models=names is not None)
     for name in names:
         recipe.row(name)
     return list(dict.fromkeys(names))

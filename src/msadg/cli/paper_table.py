@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from msadg.cli.rows import rows_with_sources, without_language_models
+from msadg.cli.rows import rows_that_can_be
 from msadg.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -55,5 +55,4 @@ def rows_of_table(number: int, recipe: Recipe, names: Sequence[str] | None, spli
             if recipe.row(name).method != "constant" and not paper.admits(name):
                 raise UnknownNameError(f"row of {paper.title}", name, belonging)
         return list(dict.fromkeys(names))
-    rows = rows_with_sources(belonging, recipe, splits)
-    return rows if names is not None else without_language_models(rows, recipe)
+    return rows_that_can_be(belonging, recipe, splits, with_language_models=names is not None)

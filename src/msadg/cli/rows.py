@@ -8,38 +8,35 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msadg.errors import UsageError
+
 if TYPE_CHECKING:
     from msadg.protocols.domains import DomainSplit
     from msadg.protocols.recipe import Recipe
 
 
-def rows_with_sources(rows: Sequence[str], recipe: Recipe, splits: Sequence[DomainSplit]) -> list[str]:
-    """The rows that some of the choices of sources are enough for; says which are left out."""
-    from msadg.protocols.needed_sources import has_sources_to_compare
+def rows_that_can_be(
+    rows: Sequence[str], recipe: Recipe, splits: Sequence[DomainSplit], *, with_language_models: bool
+) -> list[str]:
+    """Those that nobody named and that can be run; what is left out, and why, is told on standard error.
 
-    def is_possible(row: str) -> bool:
-        spec = recipe.row(row)
-        selection = spec.selection or recipe.selection
-        return any(has_sources_to_compare(spec.method, selection, split.source_domains) for split in splits)
-
-    kept = [row for row in rows if is_possible(row)]
-    _tell([row for row in rows if row not in kept], "they compare source domains, and there is one")
-    return kept
-
-
-def without_language_models(rows: Sequence[str], recipe: Recipe) -> list[str]:
-    """The rows that ask no language model; says which do, and how to have them."""
-    kept = [row for row in rows if recipe.row(row).method != "mllm"]
-    _tell(
-        [row for row in rows if row not in kept],
-        "their weights are several GB each; --methods with a row's name, or --methods all, asks them",
+    Raises:
+        UsageError: none is left.
+    """
+    kept = [row for row in rows if recipe.splits_for(row, splits)]
+    _tell_without(rows, kept, "they compare source domains, and there is one")
+    asked = [row for row in kept if with_language_models or recipe.row(row).method != "mllm"]
+    _tell_without(
+        kept, asked, "their weights are several GB each; --methods with a row's name, or --methods all, asks them"
     )
-    return kept
+    if not asked:
+        raise UsageError("no row of the recipe is left; name some (--methods), or take more sources")
+    return asked
 
 
-def _tell(rows: Sequence[str], reason: str) -> None:
-    if rows:
-        print(f"left out: {'; '.join(rows)}: {reason}", file=sys.stderr)
+def _tell_without(rows: Sequence[str], kept: Sequence[str], reason: str) -> None:
+    if left_out := [row for row in rows if row not in kept]:
+        print(f"left out: {'; '.join(left_out)}: {reason}", file=sys.stderr)
 
 
 def with_trained_text(recipe: Recipe, encoder: str | None) -> Recipe:

@@ -215,13 +215,9 @@ def load_part(factory: Any, model: str, revision: str | None, kind: ModelKind = 
 
 def _cannot_be_had(model: str, why: object, kind: ModelKind) -> FeatureError:
     first_line = str(why).strip().splitlines()[0] if str(why).strip() else repr(why)
-    is_short = "/" not in model and model not in ("minilm", *ALIASES)
-    hint = _upper(nearest_name(model, ["minilm", *ALIASES])) if is_short else ""
+    known = ["minilm", *ALIASES]
+    hint = nearest_name(model, known).capitalize() if "/" not in model and model not in known else ""
     return FeatureError(f"{kind.noun} {model!r} cannot be had: {first_line.rstrip('.')}. {hint}{kind.advice}")
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _commit_of(model: str, revision: str | None, kind: ModelKind) -> str:

@@ -72,6 +72,9 @@ class Method(nn.Module, ABC):
     has_variation: bool = False
     """True where the method's own loss regularises how its sequences vary, so that +sv would do it twice."""
 
+    counts_domains_alike: ClassVar[bool] = False
+    """Whether its loss counts each source domain as much as any other, however many clips it has."""
+
     reads_inputs_directly: ClassVar[bool] = False
     """True where the features of ``evidence`` are those of the batch, not of a learned representation."""
 
@@ -128,11 +131,6 @@ class Method(nn.Module, ABC):
     def prior_of(self, batch: Batch) -> Float[Tensor, "*batch sentiment"]:
         """What is added to the logits in training: ``log_prior``, or the row of each clip's domain."""
         return self.log_prior if self.log_prior.ndim == 1 else self.log_prior[batch.domain]
-
-    @property
-    def counts_domains_alike(self) -> bool:
-        """Whether its loss counts each source domain as much as any other, however many clips it has."""
-        return False
 
     def leave_out_prior(
         self,

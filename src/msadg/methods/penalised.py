@@ -52,6 +52,7 @@ class Penalised(ERM):
 
     config: PenalisedConfig
     min_source_domains = 2
+    counts_domains_alike = True
     num_steps: Tensor
     """Optimiser steps that are done."""
 
@@ -59,11 +60,6 @@ class Penalised(ERM):
         super().__init__(config, feature_dims, task)
         self.config = config
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
-
-    @property
-    def counts_domains_alike(self) -> bool:
-        """It does: the risk is the mean of the domains'."""
-        return True
 
     @abstractmethod
     def penalty(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:

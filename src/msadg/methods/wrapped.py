@@ -49,7 +49,7 @@ class Wrapped(Method):
         return self.inner.has_variation
 
     @property
-    def counts_domains_alike(self) -> bool:
+    def counts_domains_alike(self) -> bool:  # type: ignore[override]
         """The inner method's."""
         return self.inner.counts_domains_alike
 

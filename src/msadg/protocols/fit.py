@@ -77,7 +77,7 @@ def fit(
     _look_at(method, train_clips, experiment)
     leaves_out = experiment.selection == "leave_one_source_out"
     if isinstance(method, ClosedForm):
-        return _fit_closed_form(experiment, method, train_sets, leaves_out=leaves_out)
+        return _fit_closed_form(experiment, method, train_sets, train_clips, leaves_out=leaves_out)
     fixed_epochs, left_out = None, {}
     if leaves_out:
         histories = _trained_without_each(experiment, train_sets, folder)
@@ -99,11 +99,16 @@ def fit(
 
 
 def _fit_closed_form(
-    experiment: Experiment, method: ClosedForm, train_sets: Sequence[ClipSet], *, leaves_out: bool
+    experiment: Experiment,
+    method: ClosedForm,
+    train_sets: Sequence[ClipSet],
+    train_clips: ClipSet,
+    *,
+    leaves_out: bool,
 ) -> TrainingState:
     started, metric = time.monotonic(), experiment.training.selection_metric
     if not leaves_out:
-        fit_closed_form(method, joined(train_sets), partial(dev_score, method, _dev_sets(experiment), metric))
+        fit_closed_form(method, train_clips, partial(dev_score, method, _dev_sets(experiment), metric))
         return TrainingState(finished=True, seconds=time.monotonic() - started)
     tried: dict[str, list[float]] = {}
     for held, kept in _without_each(experiment, train_sets):
@@ -114,7 +119,7 @@ def _fit_closed_form(
         fit_closed_form(other, kept, _noting(scores, partial(dev_score, other, [held], metric)))
     # What a candidate scored on sources that it had not seen takes the place of its score on those that it has.
     means = np.mean(list(tried.values()), axis=0)
-    fit_closed_form(method, joined(train_sets), iter(means.tolist()).__next__)
+    fit_closed_form(method, train_clips, iter(means.tolist()).__next__)
     left_out = {domain: scores[int(means.argmax())] for domain, scores in tried.items() if scores}
     return TrainingState(finished=True, seconds=time.monotonic() - started, left_out=left_out)
 

@@ -14,7 +14,7 @@ from msadg.methods import load_method
 from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.experiment import Experiment, experiment_from
 from msadg.protocols.grid_engines import GridEngine, LocalProcesses
-from msadg.protocols.needed_sources import has_sources_to_compare, num_sources_needed
+from msadg.protocols.needed_sources import num_sources_needed
 from msadg.protocols.recipe import Recipe
 from msadg.protocols.run import TrainedRun, load_run, train_run
 from msadg.protocols.score import Measure, failed_record, score_run
@@ -58,14 +58,13 @@ def plan(recipe: Recipe, rows: Sequence[str], splits: Sequence[DomainSplit], see
 
 def _possible(recipe: Recipe, row: str, splits: Sequence[DomainSplit]) -> Sequence[DomainSplit]:
     """The choices of domains that a row can be trained on; all of them where it can on none, so that it says why."""
-    spec = recipe.row(row)
-    selection = spec.selection or recipe.selection
-    kept = [split for split in splits if has_sources_to_compare(spec.method, selection, split.source_domains)]
+    kept = recipe.splits_for(row, splits)
     if kept and len(kept) < len(splits):
         without = [
             split.setting or "+".join(map(domain_name, split.source_domains)) for split in splits if split not in kept
         ]
-        needed = num_sources_needed(spec.method, selection)
+        spec = recipe.row(row)
+        needed = num_sources_needed(spec.method, spec.selection or recipe.selection)
         message = f"{spec.method} compares {needed} source domains or more: row {row!r} leaves out {', '.join(without)}"
         warnings.warn(MsadgWarning(message), stacklevel=3)
     return kept or splits

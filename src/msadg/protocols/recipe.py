@@ -34,6 +34,7 @@ from msadg.protocols.changes import PARTS, Changes, sources_key
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment, InterventionName
 from msadg.protocols.features import TOKENS, DataConfig
+from msadg.protocols.needed_sources import has_sources_to_compare
 from msadg.protocols.selection import check_selection
 from msadg.protocols.training import TrainingConfig
 from msadg.settings import settings_from
@@ -138,6 +139,16 @@ class Recipe:
         """
         spec = self.row(row)
         return (spec.task or self.task) == "regression" and spec.training.get("class_prior", "source") != "source"
+
+    def splits_for(self, row: str, splits: Sequence[DomainSplit]) -> list[DomainSplit]:
+        """Those with sources enough for a row, which may compare them.
+
+        Raises:
+            UnknownNameError: no such row.
+        """
+        spec = self.row(row)
+        selection = spec.selection or self.selection
+        return [split for split in splits if has_sources_to_compare(spec.method, selection, split.source_domains)]
 
     def all_rows(self) -> list[str]:
         """The rows that are meant by all: those listed or, without any, each method that learns from the features."""

@@ -25,7 +25,6 @@ from msadg.protocols.domains import DomainSplit, domain_name
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.grid import missing, plan, run_grid
 from msadg.protocols.grid_engines import GridEngine
-from msadg.protocols.needed_sources import has_sources_to_compare
 from msadg.protocols.recipe import Recipe, RowSpec
 from msadg.protocols.search_space import SearchSpace
 from msadg.results.record import Record
@@ -142,14 +141,8 @@ def rows_to_search(
             raise UsageError(f"row {row!r} cannot be searched: {reason}; leave it out")
     if splits and not names:  # of a row that is named, planning says so
         too_few = "it compares source domains, and there is one"
-        reasons |= {row: too_few for row in chosen if not _has_sources(recipe, row, splits)}
+        reasons |= {row: too_few for row in chosen if not recipe.splits_for(row, splits)}
     return [row for row in chosen if row not in reasons], reasons
-
-
-def _has_sources(recipe: Recipe, row: str, splits: Sequence[DomainSplit]) -> bool:
-    spec = recipe.row(row)
-    selection = spec.selection or recipe.selection
-    return any(has_sources_to_compare(spec.method, selection, split.source_domains) for split in splits)
 
 
 def _why_not(recipe: Recipe, row: str) -> str:
