@@ -1,6 +1,7 @@
 """A zero-shot row from the command line: asked once, scored everywhere, called by what it was shown."""
 
 import json
+import shutil
 
 import pytest
 
@@ -55,6 +56,39 @@ def test_it_is_a_row_of_the_benchmark(tmp_path, recipe, capsys):
     assert main(["report", "results"]) == 0
     said = capsys.readouterr().out
     assert "MLLM, tiny (transcript only)" in said and "MLLM, calibrated (transcript only)" in said
+
+
+def test_a_model_that_cannot_be_had_does_not_stop_the_other_rows(tmp_path, recipe, model, capsys):
+    cut = shutil.copytree(model, tmp_path / "cut")
+    weights = cut / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    away = f'[rows."mllm, away"]\nmethod = "mllm"\nfeatures = {{ text = "mllm:model={cut},device=cpu" }}\n'
+    recipe.write_text(recipe.read_text() + away)
+    a, b = (toy_domain(tmp_path, name, offset=100 * at) for at, name in enumerate("ab"))
+    grid = [
+        "benchmark",
+        "--recipe",
+        str(recipe),
+        "--source",
+        a,
+        "--target",
+        b,
+        "--seeds",
+        "1",
+        "--jobs",
+        "1",
+        "-o",
+        "r",
+    ]
+    assert main([*grid, "--methods", "mllm, away", "mllm, tiny"]) == 1, "not all that was asked for is there"
+    told = capsys.readouterr().err
+    assert "not run: mllm, away: its features cannot be had: " in told and str(cut) in told
+    assert [(record.row, record.error) for record in read_records(tmp_path / "r/records.jsonl")] == [
+        ("mllm, tiny", None)
+    ]
+    # Where nothing else was asked for, that is the error of the command.
+    assert main([*grid, "--methods", "mllm, away"]) != 0
+    assert "msadg benchmark: " in capsys.readouterr().err
 
 
 def test_it_is_extracted_like_any_features_and_predicts(tmp_path, recipe, model, capsys):

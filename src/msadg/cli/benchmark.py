@@ -9,7 +9,8 @@
     msadg benchmark --settings all --seeds 5 --engine ray --ray-address auto -o results/text
 
 What is recorded in the results folder is not run again, so an interrupted grid is completed by the same command.
-A run that fails is recorded with its error and does not stop the others; the next start tries it again.
+A run that fails is recorded with its error and does not stop the others; the next start tries it again. So does a row
+whose features cannot be had (a language model that is neither here nor to be fetched): the others are run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,20 +26,21 @@ from msadg.cli.options import (
     add_data_arguments,
     add_recipe_arguments,
     parse_seeds,
-    prepare,
     progress_bar,
     recipe_of,
     splits_of,
     tell_line,
 )
 from msadg.cli.paper_table import rows_of_table, splits_of_table
+from msadg.cli.prepare import prepare
 from msadg.cli.rows import rows_that_can_be, tell_of_own_features, with_trained_text
 from msadg.cli.work import add_work_arguments, engine_of
-from msadg.errors import UsageError
+from msadg.errors import MsadgError, UsageError
 from msadg.methods import METHODS
 
 if TYPE_CHECKING:
     from msadg.protocols.domains import DomainSplit
+    from msadg.protocols.experiment import Experiment
     from msadg.protocols.grid_engines import GridEngine
     from msadg.protocols.recipe import Recipe
     from msadg.results.record import Record
@@ -85,6 +87,11 @@ def run(arguments: argparse.Namespace) -> int:
         splits = splits_of(arguments, arguments.target)
         rows = _rows(arguments.methods, recipe, splits)
     tell_of_own_features(rows, recipe, arguments)
+    refused: dict[str, str] = {}
+
+    def refuse(experiment: Experiment, error: MsadgError) -> None:
+        refused.setdefault(experiment.row, str(error))
+
     records = run_grid_shown(
         recipe,
         rows,
@@ -93,7 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.output,
         engine=engine_of(arguments),
         dry_run=arguments.dry_run,
+        leave_out=refuse,
     )
+    for row, reason in refused.items():
+        print(f"not run: {row}: its features cannot be had: {reason}", file=sys.stderr)
     failed = [record for record in records if record.error]
     for record in failed:
         where = _place(record.setting, record.source_domains)
@@ -106,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = f"{len(records) - len(failed)} runs are recorded in {arguments.output}"
         table = "" if arguments.table is None else f" --table {arguments.table}"
         print(f"{done}; tables: msadg report {arguments.output}{table}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed or refused else 0
 
 
 def _check_output(folder: Path) -> None:
@@ -148,13 +158,17 @@ def run_grid_shown(
     *,
     engine: GridEngine,
     dry_run: bool = False,
+    leave_out: Callable[[Experiment, MsadgError], None] | None = None,
 ) -> list[Record]:
-    """Extract what is missing, run the grid with a progress bar, return its records."""
+    """Extract what is missing, run the grid with a progress bar, return its records.
+
+    An experiment whose features cannot be had stops the grid, unless ``leave_out`` is to be told of it.
+    """
     from msadg.analysis.selected import measure_recovery
     from msadg.protocols.grid import missing, plan, run_grid
 
     experiments = plan(recipe, rows, splits, seeds)
-    prepare(experiments)
+    experiments = prepare(experiments, leave_out=leave_out)
     todo = missing(recipe, experiments, folder)
     if dry_run:
         for experiment in todo:

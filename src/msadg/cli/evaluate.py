@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from msadg.analysis.selected import measure_recovery
-    from msadg.cli.options import prepare
+    from msadg.cli.prepare import prepare
     from msadg.cli.train import scores_of
     from msadg.protocols.domains import DomainSplit, absolute
     from msadg.protocols.run import load_run

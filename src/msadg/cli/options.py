@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msadg.errors import UsageError
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from msadg.protocols.domains import DomainSplit
-    from msadg.protocols.experiment import Experiment
     from msadg.protocols.recipe import Recipe
 
 
@@ -197,34 +196,3 @@ def told_progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 def _rate(clips_per_second: float) -> str:
     return f"{clips_per_second:,.0f} clips/s" if clips_per_second >= 10 else f"{clips_per_second:.2f} clips/s"
-
-
-def prepare(experiments: list[Experiment]) -> None:
-    """Check the splits of some experiments and store what features are missing, with a progress bar."""
-    from msadg.methods import load_method
-    from msadg.protocols.features import check_polarity, check_splits, prepare_stores
-
-    checked: set[str] = set()
-    for experiment in experiments:
-        if (described := repr((experiment.data, experiment.domains, experiment.task))) not in checked:
-            checked.add(described)
-            check_splits(experiment.data, experiment.domains.source_domains, experiment.domains.target_domains)
-            if experiment.task == "regression":
-                check_polarity(experiment.data, experiment.domains.source_domains)
-    wanted: dict[str, tuple[Any, list[str], set[str]]] = {}
-    for experiment in experiments:
-        _, domains, splits = wanted.setdefault(repr(experiment.data), (experiment.data, [], set()))
-        domains += [d for d in experiment.domains.all_domains if d not in domains]
-        splits |= {load_method(experiment.method.name).fitted_on, "dev", "test"}
-    with progress_bar() as progress:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                if done >= total:
-                    return
-                tasks[what] = progress.add_task(f"extract {what}", total=total, note="")
-            progress.update(tasks[what], completed=done)
-
-        for data, domains, splits in wanted.values():
-            prepare_stores(data, domains, show, splits)

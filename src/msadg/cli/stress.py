@@ -151,7 +151,8 @@ def _stressed(
 ) -> list[StressedRun]:
     from msadg.analysis.stress import stress_run
     from msadg.analysis.stress_curves import StressedRun, label_of
-    from msadg.cli.options import prepare, progress_bar
+    from msadg.cli.options import progress_bar
+    from msadg.cli.prepare import prepare
     from msadg.protocols.domains import absolute
 
     names = tuple(map(absolute, targets))

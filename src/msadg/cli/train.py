@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msadg.cli.options import add_data_arguments, add_recipe_arguments, prepare, progress_bar, recipe_of
+from msadg.cli.options import add_data_arguments, add_recipe_arguments, progress_bar, recipe_of
+from msadg.cli.prepare import prepare
 from msadg.cli.reading import named_modalities, reading_changes
 from msadg.errors import MsadgWarning
 from msadg.methods import METHODS

@@ -39,12 +39,12 @@ from msadg.cli.options import (
     add_data_arguments,
     add_recipe_arguments,
     parse_seeds,
-    prepare,
     progress_bar,
     recipe_of,
     splits_of,
     tell_line,
 )
+from msadg.cli.prepare import prepare
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
