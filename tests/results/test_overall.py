@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from msadg.errors import UnknownNameError
+from msadg.errors import MsadgWarning, RunError, UnknownNameError
 from msadg.metrics.confusion import SCORES_OF_COUNTS
 from msadg.results.overall import compare_means
 from msadg.results.statistics import holm, paired_cluster_bootstrap, seed_of, t_interval, times_drawn
@@ -126,3 +126,28 @@ def test_holm_is_over_the_rows(chance, make_record, make_predictions):
 def test_a_row_that_is_not_there_is_told(make_record):
     with pytest.raises(UnknownNameError, match="unknown row 'liner'"):
         compare_means([make_record("linear")], lambda r: None, "liner")
+
+
+def test_a_row_without_predictions_has_its_difference_and_its_seeds_but_no_test(chance, make_record, make_predictions):
+    run = make_predictions(answers(chance, 0.5), TRUTH, VIDEOS, "mosi")
+    scores = {"erm": (0.6, 0.8), "mad": (0.7, 0.8), "linear": (0.5, 0.6)}
+    records = [
+        make_record(row, seed, targets=("mosi",), metrics={"mosi": {"f1_macro": score}}, key=f"{row}{seed}")
+        for row, by_seed in scores.items()
+        for seed, score in enumerate(by_seed)
+    ]
+
+    def load(record):
+        if record.key == "mad1":
+            raise RunError("lost")
+        return run
+
+    with pytest.warns(MsadgWarning, match=r"1 of 2 rows not tested against linear .*first: mad on mosi: lost"):
+        found = compare_means(records, load, "linear", draws=100).set_index("row")
+    assert_allclose(found.loc["mad", ["difference", "mean", "baseline_mean"]].astype(float), [0.2, 0.75, 0.55])
+    expected = t_interval([0.2, 0.2])
+    assert_allclose(
+        found.loc["mad", ["seed_low", "seed_high"]].astype(float), [0.2 - expected.half, 0.2 + expected.half]
+    )
+    assert found.loc["mad", ["low", "high", "p", "p_adjusted"]].isna().all()
+    assert found.loc["erm", "p_adjusted"] == found.loc["erm", "p"], "what is not tested is not counted by Holm"

@@ -33,11 +33,13 @@ class Overall:
     @property
     def caption(self) -> str:
         """How it was tested."""
+        tested = self.found[self.found["p"].notna()]
         return (
             f"Each row less {printed(self.against)}, in the mean over the target cells (setting and domain) that both "
             "have: bootstrap over whole videos, a test set drawn alike in all of its cells, for the seeds that were "
-            f"trained; p adjusted by Holm over {len(self.found)} rows. *: p < .05. Over seeds: t-interval of the "
+            f"trained; p adjusted by Holm over {len(tested)} rows. *: p < .05. Over seeds: t-interval of the "
             "difference seed by seed, on the clips as they are; none where a row has one seed."
+            + ("" if len(tested) == len(self.found) else f" {MISSING}: not tested, for want of predictions.")
         )
 
     def lines(self) -> list[list[str]]:

@@ -190,8 +190,30 @@ def build_table(
         caption=caption_of(records, metric, against if num_compared else None, num_compared),
         columns=tuple(columns),
         rows=tuple(Row(name, row_label(name, records), rules[name], tuple(cells[name])) for name in names),
-        notes=tuple(notes_of(records, {c.setting: c.group for c in columns if c.setting})),
+        notes=(
+            *_untested(cells, columns, against if num_compared else None),
+            *notes_of(records, {c.setting: c.group for c in columns if c.setting}),
+        ),
     )
+
+
+def _untested(cells: Cells, columns: Sequence[Column], against: str | None) -> list[str]:
+    """Which rows lack a test that their scores would allow: no mark is no finding there."""
+    if against is None:
+        return []
+    targets = [at for at, column in enumerate(columns) if column.role == "target" and cells[against][at]]
+    counted = {
+        name: [cell.comparison is None for at in targets if (cell := row[at])]
+        for name, row in cells.items()
+        if name != against
+    }
+    without = [
+        f"{printed(name)} ({sum(lacks)} of {len(lacks)} targets)" if not all(lacks) else printed(name)
+        for name, lacks in counted.items()
+        if any(lacks)
+    ]
+    reason = "their predictions, or those of the row that they would be held against, are not at hand"
+    return [f"Not tested, as {reason}: {', '.join(without)}"] if without else []
 
 
 def _row_order(records: Sequence[Record], rows: Sequence[str] | None) -> list[str]:

@@ -51,7 +51,7 @@ def compare_means(
     Returns:
         One line a row, the columns ``COLUMNS``: mean and baseline_mean are of the shared cells, difference is
         row - baseline; num_seeds that both have in all of them, seed_low and seed_high their 95 % t-interval (NaN with
-        fewer than two).
+        fewer than two). Where predictions are missing, low, high and p are NaN, with a warning.
 
     Raises:
         UnknownNameError: no run of the baseline row ended well.
@@ -64,13 +64,14 @@ def compare_means(
         raise UnknownNameError("row", baseline_row, rows)
     baseline = _by_setting(baseline_row, groups, load_predictions)
     lines: list[dict[str, Any]] = []
+    reasons: dict[str, str] = {}
     for row in rows:
         if row != baseline_row:
-            try:
-                # What is read of a row goes with its line; the baseline is read once.
-                lines += _line(row, _by_setting(row, groups, load_predictions), baseline, metric, draws, seed)
-            except RunError as error:
-                warnings.warn(MsadgWarning(f"{row} not compared with {baseline_row} overall: {error}"), stacklevel=2)
+            # What is read of a row goes with its line; the baseline is read once.
+            lines += _line(row, _by_setting(row, groups, load_predictions), baseline, metric, draws, seed, reasons)
+    if reasons:
+        message = f"{len(reasons)} of {len(lines)} rows not tested against {baseline_row} in the mean over all targets"
+        warnings.warn(MsadgWarning(f"{message} (first: {next(iter(reasons.values()))})"), stacklevel=2)
     for line, adjusted in zip(lines, holm([line["p"] for line in lines]), strict=True):
         line["p_adjusted"] = adjusted
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -85,20 +86,30 @@ def _by_setting(
 
 
 def _line(
-    row: str, own: Mapping[Setting, Side], baseline: Mapping[Setting, Side], metric: str, draws: int, seed: int
+    row: str,
+    own: Mapping[Setting, Side],
+    baseline: Mapping[Setting, Side],
+    metric: str,
+    draws: int,
+    seed: int,
+    reasons: dict[str, str],
 ) -> list[dict[str, Any]]:
-    """The line of a row; none where no cell is shared."""
+    """The line of a row, none where no cell is shared; why it could not be tested goes into ``reasons``."""
     import pandas as pd
 
     differences, drawn, means, by_seed, num_videos = [], [], [], [], 0
     for ours, theirs in ((own[setting], baseline[setting]) for setting in own if setting in baseline):
         our_runs, their_runs = ([run for run, _ in side] for side in (ours, theirs))
         for domain in shared_targets(our_runs, their_runs, metric):
-            a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
-            observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
+            first, second = (pd.Series(values_of(side, domain, metric)) for side in (our_runs, their_runs))
+            try:
+                a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
+                observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
+            except RunError as error:
+                reasons.setdefault(row, f"{row} on {domain}: {error}")
+                observed, cell_draws, videos = float(first.mean() - second.mean()), None, 0
             differences.append(observed)
             drawn.append(cell_draws)
-            first, second = (pd.Series(values_of(side, domain, metric)) for side in (our_runs, their_runs))
             means.append([first.mean(), second.mean()])
             by_seed.append((first - second).dropna())
             num_videos += videos
