@@ -21,6 +21,8 @@ VERBS = (
     "benchmark",
     "tune",
     "report",
+    "archive",
+    "restore",
     "stress",
     "analyse",
     "predict",
@@ -37,6 +39,7 @@ Domain-generalised multimodal sentiment analysis: train on some corpora, score o
   msadg benchmark --settings all -o results   a grid of methods, settings and seeds; resumable
   msadg tune --settings all -o tuned          settings by random search: equal budgets, sources alone decide
   msadg report results                        its tables
+  msadg archive results                       its runs in one small file to publish; msadg restore is the way back
   msadg stress runs/first                     how far predictions move when frames are dropped, noised ...
   msadg analyse runs/first                    which features it selects, and what they depend on
   msadg predict runs/first --video clip.mp4   what a run says of your own clip, and why"""

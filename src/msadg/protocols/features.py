@@ -69,6 +69,11 @@ def _utterances(data: DataConfig, domain: str) -> tuple[Utterance, ...]:
     return _read_corpus(*_reading(data, domain))
 
 
+def utterances_of(data: DataConfig, domain: str, split: Split) -> list[Utterance]:
+    """The labelled clips of one split of a domain, in the order of the corpus."""
+    return [u for u in _utterances(data, domain) if u.split == split]
+
+
 def label_set_of(data: DataConfig, domain: str) -> LabelSet:
     """What the classes of a domain are."""
     return _utterances(data, domain)[0].label_set
@@ -212,7 +217,7 @@ def load_clips(data: DataConfig, domain: str, split: Split, domain_index: int = 
     Raises:
         StoreError: the features are not there (``prepare_stores`` makes them).
     """
-    utterances = [u for u in _utterances(data, domain) if u.split == split]
+    utterances = utterances_of(data, domain, split)
     stores = {modality: _store(folder_of(data, domain, modality)) for modality in data.features}
     return ClipSet(
         domain_name(domain),

@@ -35,13 +35,18 @@ def regression_columns_of(label_set: LabelSet) -> tuple[str, ...]:
     return (*_truth(label_set), "predicted_polarity", f"predicted_{label_set.name}")
 
 
+def class_columns_of(label_set: LabelSet) -> tuple[str, ...]:
+    """The columns where nothing is known of a classification but the classes: it comes from an archive."""
+    return (*_truth(label_set), f"predicted_{label_set.name}")
+
+
 def _truth(label_set: LabelSet) -> tuple[str, ...]:
     return ("clip_id", "video_id", "domain", label_set.name, "polarity")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Truth and prediction of some clips, clip by clip: probabilities, or in a regression polarities."""
+    """Truth and prediction of some clips: probabilities (or the classes alone), or in a regression polarities."""
 
     clip_id: Shaped[np.ndarray, " clip"]
     video_id: Shaped[np.ndarray, " clip"]
@@ -51,11 +56,11 @@ class Predictions:
     polarity: Float[np.ndarray, " clip"]
     """The truth in [-3, 3]; NaN where the corpus has classes only."""
     probabilities: Float[np.ndarray, "clip sentiment"] | None = None
-    """None in a regression."""
+    """None in a regression, and where the classes alone were kept."""
     predicted_polarity: Float[np.ndarray, " clip"] | None = None
     """As predicted, also beyond 3; None in a classification."""
     predicted_sentiment: Int[np.ndarray, " clip"] | None = None
-    """What the predicted polarity was read as; None in a classification."""
+    """What the predicted polarity was read as, or the classes alone; None where there are probabilities."""
     label_set: LabelSet = SENTIMENT
     """What the classes are."""
 
@@ -101,8 +106,16 @@ def joined_predictions(parts: Sequence[Predictions]) -> Predictions:
         if part.label_set != label_set:
             raise RunError(f"predictions of {told(label_set)} and of {told(part.label_set)} cannot be put together")
     columns = [part._filled() for part in parts]
+    if any(part.keys() != columns[0].keys() for part in columns):
+        columns = [_classes_alone(part)._filled() for part in parts]
     whole = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
     return Predictions(**whole, label_set=label_set)
+
+
+def _classes_alone(said: Predictions) -> Predictions:
+    return dataclasses.replace(
+        said, probabilities=None, predicted_polarity=None, predicted_sentiment=np.asarray(said.predicted)
+    )
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -125,6 +138,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
             columns[f"p_{name}"] = pa.array(predictions.probabilities[:, index].astype(np.float64))
     if predictions.predicted_polarity is not None:
         columns["predicted_polarity"] = pa.array(predictions.predicted_polarity.astype(np.float64))
+    if predictions.probabilities is None:
         columns[f"predicted_{label_set.name}"] = pa.array(predictions.predicted.astype(np.int8))
     table = pa.table(columns)
     if label_set != SENTIMENT:
@@ -153,10 +167,11 @@ def read_predictions(path: Path) -> Predictions:
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"{path}: not a Parquet file ({error}); score the run again") from error
     label_set = _label_set_of(table.schema.metadata or {}, path)
-    columns = columns_of(label_set)
-    is_regression = tuple(table.column_names) == regression_columns_of(label_set)
-    if not is_regression and tuple(table.column_names) != columns:
-        raise RunError(f"{path}: has the columns {', '.join(table.column_names)}; expected {', '.join(columns)}")
+    columns, found = columns_of(label_set), tuple(table.column_names)
+    is_regression = found == regression_columns_of(label_set)
+    has_probabilities = found == columns
+    if not is_regression and not has_probabilities and found != class_columns_of(label_set):
+        raise RunError(f"{path}: has the columns {', '.join(found)}; expected {', '.join(columns)}")
 
     def numbers(name: str) -> Float[np.ndarray, " clip"]:
         return np.asarray(table[name].to_numpy(), dtype=np.float64)
@@ -170,9 +185,9 @@ def read_predictions(path: Path) -> Predictions:
         domain=np.array(table["domain"].to_pylist(), dtype=np.str_),
         sentiment=classes(label_set.name),
         polarity=numbers("polarity"),
-        probabilities=None if is_regression else np.stack([numbers(f"p_{name}") for name in label_set.ids], axis=1),
+        probabilities=np.stack([numbers(f"p_{n}") for n in label_set.ids], axis=1) if has_probabilities else None,
         predicted_polarity=numbers("predicted_polarity") if is_regression else None,
-        predicted_sentiment=classes(f"predicted_{label_set.name}") if is_regression else None,
+        predicted_sentiment=None if has_probabilities else classes(f"predicted_{label_set.name}"),
         label_set=label_set,
     )
 

@@ -1,0 +1,41 @@
+"""`msadg restore`: make a results folder from the file that `msadg archive` wrote.
+
+  msadg restore docs/results/tables/runs.parquet -o results/tables
+  msadg report results/tables --against "s2lif_plus (T, frozen)"            the published tables, with their tests
+  msadg benchmark --table 1 -o results/tables                               goes on with what is missing
+
+The corpora must be at hand (MSADG_DATA): labels and clips are read from them, and must be those that were scored.
+Runs that the folder has already are left as they are; so is what was restored before Ctrl-C. Weights are not in the
+file: what reads a trained model (analyse, stress, predict) needs the run trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("archive", type=Path, metavar="FILE", help="that `msadg archive` wrote")
+    parser.add_argument("-o", "--output", type=Path, default=Path("results"), help="results folder (default: results)")
+    parser.add_argument("--data-root", type=Path, help="folder of the corpora (default: the variable MSADG_DATA)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Restore and say what was added."""
+    from msadg.cli.options import progress_bar
+    from msadg.protocols.scored_clips import scored_clips
+    from msadg.results.archive import restore
+
+    with progress_bar() as bar:
+        task = bar.add_task("runs", total=None, note="")
+        added, already = restore(
+            arguments.archive,
+            arguments.output,
+            scored_clips(arguments.data_root),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    there = f"; {already} were there already" if already else ""
+    print(f"{arguments.output}: {len(added)} runs added{there}")
+    return 0
