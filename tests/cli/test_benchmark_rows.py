@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from msadg.cli import main
 from msadg.cli.benchmark import _rows
-from msadg.cli.options import parse_seeds, tell_line
+from msadg.cli.options import parse_seeds, tell_line, time_left
 from msadg.cli.rows import tell_of_own_features
 from msadg.errors import UsageError
 from msadg.protocols.domains import split_domains
@@ -72,3 +72,17 @@ def test_where_no_bar_can_be_drawn_each_run_is_a_line():
     with Progress(console=Console(file=written, force_terminal=True)) as progress:
         tell_line(progress, progress.add_task("runs", total=4, note="said by the bar"))
     assert "said by the bar" not in written.getvalue()
+
+
+def test_the_time_left_goes_by_the_runs_done_since_the_start():
+    now = [100.0]
+    bar = Progress(get_time=lambda: now[0], speed_estimate_period=1800)
+    task = bar.add_task("runs", total=40, completed=10, before=10, note="")
+    assert time_left(bar.tasks[0]) is None, "nothing was done yet"
+    for seconds in (80.0, 80.5):  # two that worked side by side
+        now[0] = 100.0 + seconds
+        bar.advance(task)
+    assert time_left(bar.tasks[0]) == pytest.approx(80.5 * 28 / 2)
+    clips = bar.add_task("extract", total=10, note="")
+    bar.advance(clips)
+    assert time_left(bar.tasks[clips]) == bar.tasks[clips].time_remaining

@@ -178,7 +178,7 @@ def run_grid_shown(
         return []
     with progress_bar() as progress:
         done_before = len(experiments) - len(todo)  # or the time left would be told as if they had been fast
-        task = progress.add_task("runs", total=len(experiments), completed=done_before, note="")
+        task = progress.add_task("runs", total=len(experiments), completed=done_before, before=done_before, note="")
 
         def show(record: Record, done: int, total: int) -> None:
             where = _place(record.setting, record.source_domains)

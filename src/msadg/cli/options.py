@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msadg.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, Task, TaskID
 
     from msadg.protocols.domains import DomainSplit
     from msadg.protocols.recipe import Recipe
@@ -148,11 +148,19 @@ def progress_bar() -> Iterator[Progress]:
         TimeRemainingColumn,
     )
     from rich.table import Column
+    from rich.text import Text
+
+    class TimeLeftColumn(TimeRemainingColumn):
+        """Of a grid, by the runs done since its start; else by rich's estimate."""
+
+        def render(self, task: Task) -> Text:
+            left = time_left(task) if "before" in task.fields else None
+            return super().render(task) if left is None else Text(_told(left), style="progress.remaining")
 
     # The note gives way in a narrow terminal, the numbers do not.
     note = TextColumn("{task.fields[note]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
     numbers = (TextColumn("{task.description}", table_column=Column(no_wrap=True)), BarColumn(bar_width=16))
-    times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(compact=True))
+    times = (MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeLeftColumn(compact=True))
     # The rate is that of the last half hour: clips that take a minute each have one too.
     period = 1800.0
     bar = Progress(*numbers, *times, note, console=Console(stderr=True), expand=True, speed_estimate_period=period)
@@ -160,13 +168,31 @@ def progress_bar() -> Iterator[Progress]:
         yield progress
 
 
+def time_left(task: Task) -> float | None:
+    """Seconds that what is left will take; None where nothing can be said yet.
+
+    Of a task with ``before`` among its fields, what was done before it began, at the speed since then. Rich's own
+    estimate goes by the time between updates, and of runs that work side by side the first two end almost together.
+    """
+    if "before" not in task.fields:
+        return task.time_remaining
+    done = task.completed - task.fields["before"]
+    if task.total is None or task.elapsed is None or done <= 0:
+        return None
+    return float(task.elapsed * (task.total - task.completed) / done)
+
+
+def _told(seconds: float) -> str:
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
 def tell_line(progress: Progress, task: TaskID) -> None:
     """Where a bar cannot be drawn, as in a batch job's log, print what it would show, as a line."""
     if progress.console.is_terminal:
         return
     shown = next(one for one in progress.tasks if one.id == task)
-    left = shown.time_remaining
-    said = "" if left is None else f", {datetime.timedelta(seconds=round(left))} left"
+    left = time_left(shown)
+    said = "" if left is None else f", {_told(left)} left"
     progress.console.print(
         f"{shown.description} {shown.completed:.0f}/{shown.total:.0f}{said}: {shown.fields['note']}",
         markup=False, highlight=False, soft_wrap=True,

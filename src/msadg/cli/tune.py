@@ -146,7 +146,9 @@ def _search_shown(search: Search, engine: GridEngine, num_missing: int, folder: 
     metric = {experiment.row: experiment.training.selection_metric for experiment in search.experiments}
     with progress_bar() as progress:
         number = len(search.experiments)
-        task = progress.add_task("runs", total=number, completed=number - num_missing, note="")
+        task = progress.add_task(
+            "runs", total=number, completed=number - num_missing, before=number - num_missing, note=""
+        )
 
         def show(record: Record, done: int, total: int) -> None:
             name = metric[record.row]
