@@ -3,9 +3,10 @@
   git show COMMIT:docs/results/tables/scores.csv > old.csv
   python scripts/restore_scores.py old.csv --recipe tables --origin COMMIT -o results/tables
 
-Runs that the folder has already are left as they are; the others get a record with the scores of every seed, under the
-key that the run has today, and a warning that says where they come from. They have no predictions, so tables show them
-without tests. For results from before `msadg archive`; whoever has a results folder needs none of this.
+Runs that the folder has already are left as they are; the others get a record with the scores of every seed, under
+the key that the run has today, and a warning that says where they come from: what the recipe says of these rows must be
+what it said then. They have no predictions, so tables show them without tests. For results from before `msadg archive`;
+whoever has a results folder needs none of this.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from msadg.cli.prepare import prepare
+from msadg.methods import load_method
 from msadg.protocols.domains import domain_name, paper_setting
 from msadg.protocols.experiment import Experiment
 from msadg.protocols.features import feature_manifests
@@ -27,13 +29,16 @@ from msadg.results.record import Record
 Scores = dict[str, dict[str, float]]
 
 
-def scores_by_run(path: Path) -> dict[tuple[str, str, int], Scores]:
+def scores_by_run(path: Path, num_seeds: int) -> dict[tuple[str, str, int], Scores]:
     """(row, setting, seed) -> domain -> metric -> score; seeds are 0, 1 ... in the order of the values."""
     found: dict[tuple[str, str, int], Scores] = defaultdict(lambda: defaultdict(dict))
     with path.open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             if line["role"] != "summary":
-                for seed, value in enumerate(line["values"].split()):
+                values = line["values"].split()
+                if len(values) not in (1, num_seeds):
+                    sys.exit(f"{path}: {line['row']}, {line['setting']} has {len(values)} values, not {num_seeds}")
+                for seed, value in enumerate(values):
                     found[line["row"], line["setting"], seed][line["domain"]][line["metric"]] = float(value)
     return found
 
@@ -42,7 +47,7 @@ def record_of(experiment: Experiment, scores: Scores, origin: str) -> Record:
     """A record that says of a run what its scores say."""
     domains = experiment.domains
     note = f"only the scores of {origin} are left of these runs: no predictions, keep ratios or warnings"
-    is_trained = experiment.method.name not in ("constant", "linear")
+    is_trained = not load_method(experiment.method.name).deterministic
     return Record(
         key=experiment.key(),
         row=experiment.row,
@@ -56,7 +61,8 @@ def record_of(experiment: Experiment, scores: Scores, origin: str) -> Record:
         revision=f"an earlier one ({origin})",
         features=feature_manifests(experiment.data, domains.all_domains),
         metrics=scores,
-        extra={"warnings": [note], **({"epochs": experiment.training.epochs} if is_trained else {})},
+        extra={"warnings": [note], "training_key": experiment.training_key()}
+        | ({"epochs": experiment.training.epochs} if is_trained else {}),
     )
 
 
@@ -66,6 +72,7 @@ def main() -> None:
     parser.add_argument("scores", type=Path)
     parser.add_argument("--recipe", default="tables")
     parser.add_argument("--origin", required=True, help="where the scores are from: a commit")
+    parser.add_argument("--seeds", type=int, default=5, help="of each row that is trained (%(default)s)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="results folder")
     arguments = parser.parse_args()
     recipe, journal = load_recipe(arguments.recipe), arguments.output / "records.jsonl"
@@ -74,7 +81,9 @@ def main() -> None:
         for (row, setting), runs in group_runs(read_records(journal)).items()
         for run in runs
     }
-    wanted = {run: scores for run, scores in scores_by_run(arguments.scores).items() if run not in there}
+    wanted = {
+        run: scores for run, scores in scores_by_run(arguments.scores, arguments.seeds).items() if run not in there
+    }
     experiments = {
         run: recipe.experiment(run[0], paper_setting(run[1]), run[2]) for run in wanted if run[0] in recipe.all_rows()
     }

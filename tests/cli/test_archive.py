@@ -40,7 +40,8 @@ def test_a_grid_comes_back_with_its_tables_and_goes_on(tmp_path, domains, capsys
     assert main(["archive", "first", "-o", "runs.parquet"]) == 0
     assert capsys.readouterr().out.startswith("runs.parquet: 3 runs, 0.0")
 
-    assert main(["restore", "runs.parquet", "-o", "again"]) == 0
+    again = ["--domain", *domains]
+    assert main(["restore", "runs.parquet", "-o", "again", *again]) == 0
     assert capsys.readouterr().out == "again: 3 runs added\n"
     report("again", "tables-again")
     for name in TABLES:
@@ -59,7 +60,7 @@ def test_a_grid_comes_back_with_its_tables_and_goes_on(tmp_path, domains, capsys
     assert "| RIDG " in (tmp_path / "with-mine/report.md").read_text()
 
     # What was restored can be archived like what was run.
-    assert main(["archive", "again"]) == 0 and main(["restore", "again/runs.parquet", "-o", "third"]) == 0
+    assert main(["archive", "again"]) == 0 and main(["restore", "again/runs.parquet", "-o", "third", *again]) == 0
     report("third", "tables-third")
     assert (tmp_path / "tables-third/report.md").read_text() == (tmp_path / "with-mine/report.md").read_text()
 
@@ -73,6 +74,9 @@ def test_mistakes_are_told(tmp_path, domains, capsys):
     assert main(["archive", "first", "-o", "runs.zip"]) == 2
     assert "give it a name that ends in .parquet" in capsys.readouterr().err
 
+    assert main(["archive", "first", "--domain", "b.csv"]) == 2
+    assert "--domain b.csv: a manifest is given as name=path" in capsys.readouterr().err
+
     # Another edition of the corpus: a clip of the test split is gone.
     assert main(["archive", "first", "-o", "runs.parquet"]) == 0
     path = tmp_path / "b.csv"
@@ -81,5 +85,19 @@ def test_mistakes_are_told(tmp_path, domains, capsys):
 
     features._read_corpus.cache_clear()
     capsys.readouterr()
-    assert main(["restore", "runs.parquet", "-o", "again"]) == 1
+    assert main(["restore", "runs.parquet", "-o", "again", "--domain", *domains]) == 1
     assert "scored 24 clips of b; the 23 of the corpus at hand are not the same ones" in capsys.readouterr().err
+
+
+def test_a_run_that_was_scored_twice_comes_back_with_both_scorings(tmp_path, domains, capsys):
+    a, b = domains
+    c = toy_domain(tmp_path, "c", offset=200)
+    train = ["train", "--recipe", "mine.toml", "--method", "erm", "--source", a, "--target", b, "-o", "run"]
+    assert main(train) == 0 and main(["evaluate", "run", "--target", c]) == 0
+    assert main(["archive", "run", "-o", "runs.parquet"]) == 0
+    assert main(["restore", "runs.parquet", "-o", "back", "--domain", a, b, c]) == 0
+    before, after = (read_records(tmp_path / folder / "records.jsonl") for folder in ("run", "back"))
+    assert [(r.key, r.metrics) for r in after] == [(r.key, r.metrics) for r in before] and len(after) > 1
+    report("run", "tables")
+    report("back", "tables-back")
+    assert (tmp_path / "tables/report.md").read_text() == (tmp_path / "tables-back/report.md").read_text()

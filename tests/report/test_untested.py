@@ -28,7 +28,7 @@ def test_rows_without_predictions_are_named_with_the_cells_that_lack_a_test(make
     with pytest.warns(MsadgWarning, match="3 of 4 cells not compared with erm"):
         (table,) = build_tables(records(make_record), load, ["f1_macro"], against="erm", draws=100)
     (note,) = [note for note in table.notes if note.startswith("Not tested")]
-    assert note.endswith("are not at hand: MAD, RIDG (1 of 2 targets)")
-    assert "Not tested, as their predictions" in to_markdown(table)
+    assert note.endswith("or not of the same clips: MAD, RIDG (1 of 2 targets)")
+    assert "Not tested, as predictions" in to_markdown(table)
     (whole,) = build_tables(records(make_record), load, ["f1_macro"])
     assert not any(note.startswith("Not tested") for note in whole.notes), "nothing was to be tested"

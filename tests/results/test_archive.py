@@ -1,6 +1,7 @@
 """Runs come back from an archive with their classes, beside the truth of the corpora at hand; nothing else is in it."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -78,6 +79,20 @@ def test_what_is_there_is_left_as_it_is_and_the_rest_is_added(tmp_path):
     assert restore(path, tmp_path / "back", clips_of) == ([], 2)
 
 
+def test_a_run_without_predictions_is_left_out_and_told(tmp_path):
+    def load(record):
+        if record.row == "erm":
+            raise RunError("lost")
+        return SAID[record.key][1]
+
+    records, told = [record for record, _ in SAID.values()], []
+    keys = write_archive(tmp_path / "x.parquet", records, load, clips_of, lambda *lost: told.append(lost))
+    assert keys == ["1" * 16] and [(record.row, str(error)) for record, error in told] == [("erm", "lost")]
+    assert [run.record.row for run in read_archive(tmp_path / "x.parquet")] == ["s2lif"]
+    with pytest.raises(RunError, match="lost"):
+        write_archive(tmp_path / "y.parquet", records, load, clips_of)
+
+
 def test_a_failed_run_is_neither_archived_nor_in_the_way_of_one_that_ended_well(tmp_path):
     failed = dataclasses.replace(SAID["0" * 16][0], error="RunError: no")
     write_archive(tmp_path / "none.parquet", [failed], lambda record: 1 / 0, clips_of)
@@ -88,15 +103,32 @@ def test_a_failed_run_is_neither_archived_nor_in_the_way_of_one_that_ended_well(
 
 
 def test_neither_words_labels_ids_nor_folders_are_in_it(tmp_path):
-    settings = {"data": {"stores": "/home/me/stores", "data_root": "/home/me/data", "labels": "round"}}
-    said = {"2" * 16: run("erm", 0, [0] * 6, "2" * 16, settings=settings)}
-    path = archive(tmp_path / "runs.parquet", said)
     import pyarrow.parquet as pq
 
+    features = {"text": "/home/me/encoder", "video": "mllm:model=/home/me/llava,device=cpu", "audio": "logmel"}
+    settings = {
+        "data": {"stores": "/home/me/stores", "data_root": "/home/me/data", "labels": "round", "features": features},
+        "domains": {"source_domains": ["mosei"], "target_domains": ["mosi=/home/me/mosi.csv"], "setting": None},
+    }
+    warned = [
+        "mosi: 1 of 6 clips have no features of video (first: mosi/test/0001)",
+        "/home/me/x.csv: 2 rows",
+        "7 of 9",
+    ]
+    said = {"2" * 16: run("erm", 0, [0] * 6, "2" * 16, settings=settings, extra={"warnings": warned})}
+    path = archive(tmp_path / "runs.parquet", said)
     content = repr(pq.read_table(path).to_pylist())
-    for secret in ("/home/me", "secret", "mosi/test", "'a'"):
+    for secret in ("home", "secret", "mosi/test", "'a'"):
         assert secret not in content, secret
-    assert read_archive(path)[0].record.settings["data"] == {"stores": "stores", "data_root": None, "labels": "round"}
+    record = read_archive(path)[0].record
+    names = {"text": "encoder", "video": "mllm:model=llava,device=cpu", "audio": "logmel"}
+    assert record.settings["data"] == {"stores": "stores", "data_root": None, "labels": "round", "features": names}
+    assert record.settings["domains"]["target_domains"] == ["mosi"]
+    assert record.extra["warnings"] == ["mosi: 1 of 6 clips have no features of video", "x.csv: 2 rows", "7 of 9"]
+
+    # Where the manifest is now is told on the way back, and stands in the records from then on.
+    (back,), _ = restore(path, tmp_path / "back", clips_of, manifests={"mosi": "mosi=there.csv"})
+    assert back.settings["domains"]["target_domains"] == ["mosi=there.csv"]
 
 
 def test_a_clip_that_a_run_lacked_is_lacking_again(tmp_path):
@@ -123,6 +155,9 @@ def test_other_clips_than_those_that_were_scored_are_told(tmp_path):
     renamed = [dataclasses.replace(clip, clip_id=clip.clip_id + "x") for clip in clips()]
     with pytest.raises(RunError, match="read the edition that was used"):
         restore(path, tmp_path / "back", lambda record, name: renamed)
+    for otherwise in (clips(truth=[0, 2, 1, 1, 0, 1]), [dataclasses.replace(clip, video_id="a") for clip in clips()]):
+        with pytest.raises(RunError, match="or are labelled otherwise"):
+            restore(path, tmp_path / "back", lambda record, name, found=otherwise: found)
     with pytest.raises(RunError, match=r"scored 6 clips of mosi that the corpus at hand does not have"):
         write_archive(tmp_path / "x", [SAID["0" * 16][0]], lambda r: SAID[r.key][1], lambda record, name: renamed)
     assert not (tmp_path / "x").exists()
@@ -139,6 +174,10 @@ def rewritten(path, change):
     return path
 
 
+def put(line, **change):
+    line["record"] = json.dumps(json.loads(line["record"]) | change)
+
+
 def outside(lines):
     lines[0]["record"] = lines[0]["record"].replace("0" * 16, "../../../evil")
     lines[0]["key"] = "../../../evil"
@@ -147,8 +186,12 @@ def outside(lines):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (outside, "line 0: the key '../../../evil' is not that of its record"),
-        (lambda lines: lines[0].update(key="1" * 16), "is not that of its record"),
+        (outside, "line 0: '../../../evil' is not the key of a run that ended well"),
+        (lambda lines: lines[0].update(key="1" * 16), "is not the key of a run"),
+        (lambda lines: put(lines[0], error="RunError: no"), "is not the key of a run that ended well"),
+        (lambda lines: put(lines[0], extra={"training_key": "../../evil"}), "is not the key of a run that ended well"),
+        (lambda lines: put(lines[0], extra={"keys_by_domain": {"mosi": "../evil"}}), "is not the key of a run"),
+        (lambda lines: put(lines[0], metrics={"mosi": {}, "meld": {}}), "lacks a domain that it was scored on"),
         (lambda lines: lines[1].update(record="{"), "line 1: "),
         (lambda lines: lines[1].update(record=None), "line 1: "),
         (lambda lines: lines[1].update(predicted=[9] * 6), "line 1: classes or polarities that cannot be"),

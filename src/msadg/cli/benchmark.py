@@ -35,7 +35,7 @@ from msadg.cli.paper_table import rows_of_table, splits_of_table
 from msadg.cli.prepare import prepare
 from msadg.cli.rows import rows_that_can_be, tell_of_own_features, with_trained_text
 from msadg.cli.work import add_work_arguments, engine_of
-from msadg.errors import MsadgError, UsageError
+from msadg.errors import FeatureError, UsageError
 from msadg.methods import METHODS
 
 if TYPE_CHECKING:
@@ -89,8 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
     tell_of_own_features(rows, recipe, arguments)
     refused: dict[str, str] = {}
 
-    def refuse(experiment: Experiment, error: MsadgError) -> None:
-        refused.setdefault(experiment.row, str(error))
+    def refuse(experiment: Experiment, error: FeatureError) -> None:
+        if experiment.row not in refused and not _is_recorded(experiment, arguments.output):
+            refused[experiment.row] = f"not run: {experiment.row}: its features cannot be had: {error}"
+            print(refused[experiment.row], file=sys.stderr)
 
     records = run_grid_shown(
         recipe,
@@ -102,8 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
         dry_run=arguments.dry_run,
         leave_out=refuse,
     )
-    for row, reason in refused.items():
-        print(f"not run: {row}: its features cannot be had: {reason}", file=sys.stderr)
+    for sentence in refused.values():  # again, where the grid in between was long
+        print(sentence, file=sys.stderr)
     failed = [record for record in records if record.error]
     for record in failed:
         where = _place(record.setting, record.source_domains)
@@ -117,6 +119,19 @@ def run(arguments: argparse.Namespace) -> int:
         table = "" if arguments.table is None else f" --table {arguments.table}"
         print(f"{done}; tables: msadg report {arguments.output}{table}", file=sys.stderr)
     return 1 if failed or refused else 0
+
+
+def _is_recorded(experiment: Experiment, folder: Path) -> bool:
+    """Whether a run of this row, seed and sources ended well there; its key would need the features that it lacks."""
+    from msadg.protocols.domains import domain_name
+    from msadg.protocols.grid import RECORDS_FILE
+    from msadg.results.journal import read_records
+
+    sources = tuple(map(domain_name, experiment.domains.source_domains))
+    wanted = (experiment.row, experiment.domains.setting, sources, experiment.seed, None)
+    return any(
+        wanted == (r.row, r.setting, r.source_domains, r.seed, r.error) for r in read_records(folder / RECORDS_FILE)
+    )
 
 
 def _check_output(folder: Path) -> None:
@@ -158,7 +173,7 @@ def run_grid_shown(
     *,
     engine: GridEngine,
     dry_run: bool = False,
-    leave_out: Callable[[Experiment, MsadgError], None] | None = None,
+    leave_out: Callable[[Experiment, FeatureError], None] | None = None,
 ) -> list[Record]:
     """Extract what is missing, run the grid with a progress bar, return its records.
 
@@ -180,10 +195,10 @@ def run_grid_shown(
         done_before = len(experiments) - len(todo)  # or the time left would be told as if they had been fast
         task = progress.add_task("runs", total=len(experiments), completed=done_before, before=done_before, note="")
 
-        def show(record: Record, done: int, total: int) -> None:
+        def show(record: Record, *_: int) -> None:
             where = _place(record.setting, record.source_domains)
             note = f"{record.row}, {where}, seed {record.seed}: {_said(record)}"
-            progress.update(task, completed=done, total=total, note=note)
+            progress.update(task, advance=1, note=note)
             tell_line(progress, task)
 
         records = run_grid(recipe, experiments, folder, measure=measure_recovery, tell=show, engine=engine)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msadg.cli.options import progress_bar
-from msadg.errors import MsadgError
+from msadg.errors import FeatureError
 
 if TYPE_CHECKING:
     from msadg.protocols.experiment import Experiment
@@ -26,7 +26,7 @@ def check_domains(experiments: Sequence[Experiment]) -> None:
 
 
 def prepare(
-    experiments: Sequence[Experiment], *, leave_out: Callable[[Experiment, MsadgError], None] | None = None
+    experiments: Sequence[Experiment], *, leave_out: Callable[[Experiment, FeatureError], None] | None = None
 ) -> list[Experiment]:
     """Check the domains of some experiments and store what features are missing, with a progress bar.
 
@@ -38,7 +38,8 @@ def prepare(
         Those whose features are stored.
 
     Raises:
-        MsadgError: features that cannot be had, and ``leave_out`` is not given or no experiment would be left.
+        FeatureError: features that cannot be had, and ``leave_out`` is not given or no experiment would be left.
+        MsadgError: what is wrong with the data, or with what was asked for.
     """
     from msadg.methods import load_method
     from msadg.protocols.features import prepare_stores
@@ -49,7 +50,7 @@ def prepare(
         _, domains, splits = wanted.setdefault(repr(experiment.data), (experiment.data, [], set()))
         domains += [d for d in experiment.domains.all_domains if d not in domains]
         splits |= {load_method(experiment.method.name).fitted_on, "dev", "test"}
-    refused: dict[str, MsadgError] = {}
+    refused: dict[str, FeatureError] = {}
     with progress_bar() as progress:
         tasks: dict[str, Any] = {}
 
@@ -63,7 +64,7 @@ def prepare(
         for described, (data, domains, splits) in wanted.items():
             try:
                 prepare_stores(data, domains, show, splits)
-            except MsadgError as error:
+            except FeatureError as error:
                 refused[described] = error
                 if leave_out is None or len(refused) == len(wanted):
                     raise

@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msadg.errors import UsageError
+from msadg.errors import MsadgError, RunError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from msadg.analysis.stress_pairs import StressPair
     from msadg.protocols.experiment import Experiment
     from msadg.protocols.run import TrainedRun
+    from msadg.results.record import Record
 
 FIGURES = ("js_distance", "polarity_shift", "f1_macro", "f1_macro_change")
 """As far as there are: of a classification the first, of a regression the second."""
@@ -115,9 +116,20 @@ def _loaded(
         raise UsageError("--rows chooses among the runs of a benchmark's folder, and none was named; leave it out")
     moved = {"stores": arguments.stores, "data_root": arguments.data_root}
     found: list[tuple[str | None, TrainedRun]] = []
+    unread: list[str] = []
+
+    def leave_out(record: Record, error: MsadgError) -> None:
+        unread.append(f"{record.row}, {'+'.join(record.source_domains)}, seed {record.seed}: {error}")
+        print(f"left out: {unread[-1]}", file=sys.stderr)
+
     for name, folder in named:
-        runs = load_grid(folder, arguments.rows or (), **moved) if is_grid(folder) else [load_run(folder, **moved)]
+        if is_grid(folder):
+            runs: Iterable[TrainedRun] = load_grid(folder, arguments.rows or (), **moved, leave_out=leave_out)
+        else:
+            runs = [load_run(folder, **moved)]
         found += [(name, trained) for trained in runs]
+    if unread and not found:
+        raise RunError("no run could be read; the messages above say why")
     if not found:
         raise UsageError(f"{', '.join(str(folder) for _, folder in named)}: no run has finished there yet")
     return found

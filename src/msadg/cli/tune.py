@@ -150,13 +150,11 @@ def _search_shown(search: Search, engine: GridEngine, num_missing: int, folder: 
             "runs", total=number, completed=number - num_missing, before=number - num_missing, note=""
         )
 
-        def show(record: Record, done: int, total: int) -> None:
+        def show(record: Record, *_: int) -> None:
             name = metric[record.row]
             said = "failed" if record.error else f"dev {name} {abs(source_score(record, name)):.3f}"
             sources = "+".join(record.source_domains)
-            progress.update(
-                task, completed=done, total=total, note=f"{record.row}, {sources}, seed {record.seed}: {said}"
-            )
+            progress.update(task, advance=1, note=f"{record.row}, {sources}, seed {record.seed}: {said}")
             tell_line(progress, task)
 
         choices = run_search(search, folder, engine=engine, tell=show)

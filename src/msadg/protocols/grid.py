@@ -159,7 +159,8 @@ def _with_keep_ratios(experiment: Experiment, reference: str, done: dict[str, Re
     for record in done.values():
         same_cell = record.seed == experiment.seed and record.setting == experiment.domains.setting
         same_sources = record.source_domains == _source_names(experiment)
-        if record.row == reference and same_cell and same_sources and record.error is None:
+        has_ratios = record.error is None and "keep_ratio" in record.extra
+        if record.row == reference and same_cell and same_sources and has_ratios:
             settings = {**experiment.method.settings, "keep_ratio": dict(record.extra["keep_ratio"])}
             return replace(experiment, method=replace(experiment.method, settings=settings))
     return None
@@ -238,7 +239,7 @@ def load_grid(
             raise UnknownNameError(f"row of {folder}", row, by_row)
     for row in rows or by_row:
         for record in by_row[row]:
-            model = _model_folder(folder, record.extra["training_key"])
+            model = _model_folder(folder, str(record.extra.get("training_key", record.key)))
             try:
                 trained = load_run(model, stores=stores, data_root=data_root)
             except MsadgError as error:

@@ -39,7 +39,7 @@ class Overall:
             "have: bootstrap over whole videos, a test set drawn alike in all of its cells, for the seeds that were "
             f"trained; p adjusted by Holm over {len(tested)} rows. *: p < .05. Over seeds: t-interval of the "
             "difference seed by seed, on the clips as they are; none where a row has one seed."
-            + ("" if len(tested) == len(self.found) else f" {MISSING}: not tested, for want of predictions.")
+            + ("" if len(tested) == len(self.found) else f" {MISSING} as p: not tested.")
         )
 
     def lines(self) -> list[list[str]]:

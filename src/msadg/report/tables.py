@@ -191,7 +191,7 @@ def build_table(
         columns=tuple(columns),
         rows=tuple(Row(name, row_label(name, records), rules[name], tuple(cells[name])) for name in names),
         notes=(
-            *_untested(cells, columns, against if num_compared else None),
+            *_untested(cells, columns, against if comparison is not None else None),
             *notes_of(records, {c.setting: c.group for c in columns if c.setting}),
         ),
     )
@@ -199,7 +199,7 @@ def build_table(
 
 def _untested(cells: Cells, columns: Sequence[Column], against: str | None) -> list[str]:
     """Which rows lack a test that their scores would allow: no mark is no finding there."""
-    if against is None:
+    if against is None or against not in cells:
         return []
     targets = [at for at, column in enumerate(columns) if column.role == "target" and cells[against][at]]
     counted = {
@@ -212,7 +212,7 @@ def _untested(cells: Cells, columns: Sequence[Column], against: str | None) -> l
         for name, lacks in counted.items()
         if any(lacks)
     ]
-    reason = "their predictions, or those of the row that they would be held against, are not at hand"
+    reason = f"predictions of theirs or of {printed(against)} are not at hand, or not of the same clips"
     return [f"Not tested, as {reason}: {', '.join(without)}"] if without else []
 
 

@@ -102,6 +102,11 @@ def shown_runs(records: Iterable[Record]) -> list[Record]:
     return [*shown, *(record for record in records if record.error is not None)]
 
 
+def keys_of(run: Record) -> set[str]:
+    """The keys of the records that a run was made of: several where one training was scored several times."""
+    return {run.key, *run.extra.get("keys_by_domain", {}).values()}
+
+
 def to_frame(records: Iterable[Record]) -> pd.DataFrame:
     """One line per row, setting, domain and metric: its mean, spread and values over seeds.
 

@@ -2,8 +2,9 @@
 
 Who has the corpora gets back a results folder from it: tables with their tests can be made again, a row can be added
 and held against those that are there, and a grid goes on where it was left. Neither ids, labels nor transcripts of a
-corpus are in the file; they are read from the corpus again, and a digest of the ids says whether it is the same one.
-Of a classification the probabilities are left out (the record has the scores that need them).
+corpus are in the file; they are read from the corpus again, and a digest says whether it is the same one. Folders of
+the machine are taken out of settings and warnings. Of a classification the probabilities are left out (the record has
+the scores that need them).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ COLUMNS = ("key", "record", "domain", "clips", "predicted", "polarity")
 UNSCORED = -1
 """In place of a class: the run did not score this clip, for want of features."""
 KEY = re.compile(r"[0-9a-f]{16}")
+FOLDER = re.compile(r"(^|[\s=:,'\"(])/(?:[^/\s,'\"]+/)*")
+"""The folders before a file's or folder's own name."""
+FIRST_CLIP = re.compile(r"\s*\(first: [^)]*\)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,7 @@ class ArchivedDomain:
 
     name: str
     clips: str
-    """Digest of the ids of all clips of the split."""
+    """``digest_of_clips`` of all clips of the split."""
     predicted: Int[np.ndarray, " clip"]
     """Classes; ``UNSCORED`` where there is none."""
     polarity: Float[np.ndarray, " clip"] | None
@@ -64,10 +68,11 @@ class ArchivedRun:
 
     def _of(self, domain: ArchivedDomain, clips: Sequence[Utterance]) -> Predictions:
         ordered = _by_id(clips)
-        if digest_of_ids(ordered) != domain.clips or len(ordered) != len(domain.predicted):
+        if digest_of_clips(ordered) != domain.clips or len(ordered) != len(domain.predicted):
             raise RunError(
                 f"run {self.record.key} ({self.record.row}) scored {len(domain.predicted)} clips of {domain.name}; the "
-                f"{len(ordered)} of the corpus at hand are not the same ones: read the edition that was used"
+                f"{len(ordered)} of the corpus at hand are not the same ones, or are labelled otherwise: read the "
+                "edition that was used"
             )
         whole = Predictions(
             clip_id=np.array([clip.clip_id for clip in ordered], dtype=np.str_),
@@ -83,23 +88,27 @@ class ArchivedRun:
 
 
 def write_archive(
-    path: Path, records: Iterable[Record], load: Callable[[Record], Predictions], clips_of: ClipsOf
+    path: Path,
+    records: Iterable[Record],
+    load: Callable[[Record], Predictions],
+    clips_of: ClipsOf,
+    leave_out: Callable[[Record, RunError], None] | None = None,
 ) -> list[str]:
     """Write the Parquet file ``path``, whole or not at all: a line for each run that ended well and domain.
-
-    Folders of this machine are left out of the records' settings.
 
     Args:
         path: ends in ``.parquet``.
         records: of a results folder; failed runs are left out.
         load: reads the predictions of one of them.
         clips_of: what there was to score.
+        leave_out: told of a run whose predictions cannot be read, and why; the others are written all the same.
 
     Returns:
         The keys that were written.
 
     Raises:
-        RunError: a run's predictions cannot be read, or are of clips that the corpus does not have.
+        RunError: a run's predictions cannot be read, and ``leave_out`` is not given; or they are of clips that the
+            corpus does not have.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -110,18 +119,28 @@ def write_archive(
     for record in records:
         if record.error is not None:
             continue
-        text = _portable(record).to_json()
-        predictions = load(record)
-        for name in dict.fromkeys(predictions.domain.tolist()):
-            of = _archived(record, name, predictions.of_domain(name), clips_of(record, name))
-            polarity = None if of.polarity is None else of.polarity.tolist()
-            values = (record.key, text, name, of.clips, of.predicted.astype(np.int8).tolist(), polarity)
-            lines.append(dict(zip(COLUMNS, values, strict=True)))
-            text = ""  # once a run
+        try:
+            predictions = load(record)
+        except RunError as error:
+            if leave_out is None:
+                raise
+            leave_out(record, error)
+            continue
+        lines += _lines(record, predictions, clips_of)
     table = pa.Table.from_pylist(lines, _schema())
     with atomic_path(path) as partial:
         pq.write_table(table, partial, compression="zstd", compression_level=19)
     return list(dict.fromkeys(line["key"] for line in lines))
+
+
+def _lines(record: Record, predictions: Predictions, clips_of: ClipsOf) -> Iterator[dict[str, Any]]:
+    text = _portable(record).to_json()
+    for name in dict.fromkeys(predictions.domain.tolist()):
+        of = _archived(record, name, predictions.of_domain(name), clips_of(record, name))
+        polarity = None if of.polarity is None else of.polarity.tolist()
+        values = (record.key, text, name, of.clips, of.predicted.tolist(), polarity)
+        yield dict(zip(COLUMNS, values, strict=True))
+        text = ""  # once a run
 
 
 def _schema() -> Any:
@@ -146,7 +165,7 @@ def _archived(record: Record, name: str, said: Predictions, clips: Sequence[Utte
     if said.predicted_polarity is not None:
         polarity = np.full(len(ordered), np.nan)
         polarity[at] = said.predicted_polarity
-    return ArchivedDomain(name=name, clips=digest_of_ids(ordered), predicted=predicted, polarity=polarity)
+    return ArchivedDomain(name=name, clips=digest_of_clips(ordered), predicted=predicted, polarity=polarity)
 
 
 def read_archive(path: Path) -> list[ArchivedRun]:
@@ -172,13 +191,22 @@ def read_archive(path: Path) -> list[ArchivedRun]:
         where = f"{path}, line {number}"
         if line["key"] not in runs:
             record = Record.from_json(line["record"] or "", where)
-            # It names a folder that will be made.
-            if record.key != line["key"] or not KEY.fullmatch(record.key):
-                raise RunError(f"{where}: the key {line['key']!r} is not that of its record; the file is damaged")
+            _check_record(record, line["key"], where)
             runs[record.key] = ArchivedRun(record=record, domains=())
         run = runs[line["key"]]
         runs[line["key"]] = replace(run, domains=(*run.domains, _domain_of(line, run.record, where)))
+    for run in runs.values():
+        if sorted(domain.name for domain in run.domains) != sorted(run.record.metrics):
+            raise RunError(f"{path}: run {run.record.key} lacks a domain that it was scored on; the file is damaged")
     return list(runs.values())
+
+
+def _check_record(record: Record, key: str | None, where: str) -> None:
+    """Stop at what would name other folders than the record's own, or is no run that ended well."""
+    named = [record.key, str(record.extra.get("training_key", record.key))]
+    is_one_run = "keys_by_domain" not in record.extra and record.error is None
+    if record.key != key or not is_one_run or not all(map(KEY.fullmatch, named)):
+        raise RunError(f"{where}: {key!r} is not the key of a run that ended well; the file is damaged")
 
 
 def _domain_of(line: Mapping[str, Any], record: Record, where: str) -> ArchivedDomain:
@@ -196,7 +224,11 @@ def _domain_of(line: Mapping[str, Any], record: Record, where: str) -> ArchivedD
 
 
 def restore(
-    path: Path, folder: Path, clips_of: ClipsOf, tell: Callable[[int, int], None] | None = None
+    path: Path,
+    folder: Path,
+    clips_of: ClipsOf,
+    tell: Callable[[int, int], None] | None = None,
+    manifests: Mapping[str, str] | None = None,
 ) -> tuple[list[Record], int]:
     """Add the runs of an archive to a results folder; those that are recorded there are left as they are.
 
@@ -207,6 +239,7 @@ def restore(
         folder: of results; made where there is none.
         clips_of: the clips of the corpora at hand.
         tell: called with the number of runs done, and of all.
+        manifests: name of a domain -> ``name=path``, which the records are to say of it from now on.
 
     Returns:
         The records that were added, and how many there were already.
@@ -221,16 +254,18 @@ def restore(
     for done, run in enumerate(runs, start=1):
         if run.record.key not in there:
             write_predictions(folder / "runs" / run.record.key / "predictions.parquet", run.predictions(clips_of))
-            append_record(journal, run.record)
-            added.append(run.record)
+            record = with_domains(run.record, manifests or {})
+            append_record(journal, record)
+            added.append(record)
         if tell:
             tell(done, len(runs))
     return added, len(runs) - len(added)
 
 
-def digest_of_ids(clips: Sequence[Utterance]) -> str:
-    """16 hexadecimal digits of the clips' ids in this order."""
-    return hashlib.sha256(json.dumps([clip.clip_id for clip in clips]).encode()).hexdigest()[:16]
+def digest_of_clips(clips: Sequence[Utterance]) -> str:
+    """16 hexadecimal digits of what a test goes by, in this order: ids, videos, classes and polarities."""
+    said = [(clip.clip_id, clip.video_id, clip.class_name, clip.polarity) for clip in clips]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
 
 def _by_id(clips: Sequence[Utterance]) -> list[Utterance]:
@@ -238,11 +273,25 @@ def _by_id(clips: Sequence[Utterance]) -> list[Utterance]:
 
 
 def _portable(record: Record) -> Record:
-    """The record as it can be read anywhere: folders of stores and corpora are others there.
-
-    Its predictions lie under its own key, also where a folder had them by domain under several.
-    """
-    settings, extra = dict(record.settings), {k: v for k, v in record.extra.items() if k != "keys_by_domain"}
+    """The record as it can be read anywhere: without folders of this machine, and without ids in warnings."""
+    settings, extra = dict(record.settings), dict(record.extra)
     if isinstance(data := settings.get("data"), Mapping):
-        settings["data"] = {**data, "stores": "stores", "data_root": None}
-    return replace(record, settings=settings, extra=extra)
+        features = {name: FOLDER.sub(r"\1", str(extractor)) for name, extractor in data.get("features", {}).items()}
+        settings["data"] = {**data, "stores": "stores", "data_root": None, "features": features}
+    if "warnings" in extra:
+        extra["warnings"] = [FOLDER.sub(r"\1", FIRST_CLIP.sub("", str(warning))) for warning in extra["warnings"]]
+    return with_domains(replace(record, settings=settings, extra=extra), None)
+
+
+def with_domains(record: Record, manifests: Mapping[str, str] | None) -> Record:
+    """The record with its domains as they are given here, ``name=path``, by name; None takes all paths out."""
+    domains = record.settings.get("domains")
+    if not isinstance(domains, Mapping):
+        return record
+
+    def placed(domain: str) -> str:
+        name = domain.partition("=")[0]
+        return name if manifests is None else manifests.get(name, domain)
+
+    moved = {role: [placed(str(d)) for d in domains.get(role, ())] for role in ("source_domains", "target_domains")}
+    return replace(record, settings={**record.settings, "domains": {**domains, **moved}})

@@ -64,14 +64,18 @@ def compare_means(
         raise UnknownNameError("row", baseline_row, rows)
     baseline = _by_setting(baseline_row, groups, load_predictions)
     lines: list[dict[str, Any]] = []
-    reasons: dict[str, str] = {}
+    unread: dict[str, str] = {}
     for row in rows:
         if row != baseline_row:
             # What is read of a row goes with its line; the baseline is read once.
-            lines += _line(row, _by_setting(row, groups, load_predictions), baseline, metric, draws, seed, reasons)
-    if reasons:
-        message = f"{len(reasons)} of {len(lines)} rows not tested against {baseline_row} in the mean over all targets"
-        warnings.warn(MsadgWarning(f"{message} (first: {next(iter(reasons.values()))})"), stacklevel=2)
+            own = _by_setting(row, groups, load_predictions)
+            try:
+                lines += _line(row, own, baseline, metric, draws, seed, unread)
+            except RunError as error:
+                warnings.warn(MsadgWarning(f"{row} not compared with {baseline_row} overall: {error}"), stacklevel=2)
+    if unread:
+        message = f"{len(unread)} of {len(lines)} rows not tested against {baseline_row} in the mean over all targets"
+        warnings.warn(MsadgWarning(f"{message} (first: {next(iter(unread.values()))})"), stacklevel=2)
     for line, adjusted in zip(lines, holm([line["p"] for line in lines]), strict=True):
         line["p_adjusted"] = adjusted
     return pd.DataFrame(lines, columns=list(COLUMNS))
@@ -92,9 +96,9 @@ def _line(
     metric: str,
     draws: int,
     seed: int,
-    reasons: dict[str, str],
+    unread: dict[str, str],
 ) -> list[dict[str, Any]]:
-    """The line of a row, none where no cell is shared; why it could not be tested goes into ``reasons``."""
+    """The line of a row, none where no cell is shared; why it could not be tested goes into ``unread``."""
     import pandas as pd
 
     differences, drawn, means, by_seed, num_videos = [], [], [], [], 0
@@ -102,12 +106,13 @@ def _line(
         our_runs, their_runs = ([run for run, _ in side] for side in (ours, theirs))
         for domain in shared_targets(our_runs, their_runs, metric):
             first, second = (pd.Series(values_of(side, domain, metric)) for side in (our_runs, their_runs))
+            observed, cell_draws, videos = float(first.mean() - second.mean()), None, 0
             try:
                 a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
-                observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
             except RunError as error:
-                reasons.setdefault(row, f"{row} on {domain}: {error}")
-                observed, cell_draws, videos = float(first.mean() - second.mean()), None, 0
+                unread.setdefault(row, f"{row} on {domain}: {error}")
+            else:
+                observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
             differences.append(observed)
             drawn.append(cell_draws)
             means.append([first.mean(), second.mean()])
