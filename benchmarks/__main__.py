@@ -9,6 +9,7 @@ from importlib import import_module
 NAMES = (
     "command",
     "training",
+    "limits",
     "finetuning",
     "fusion",
     "baselines",
