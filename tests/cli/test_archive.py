@@ -44,6 +44,8 @@ def test_a_grid_comes_back_with_its_tables_and_goes_on(tmp_path, domains, capsys
     assert main(["restore", "runs.parquet", "-o", "again", *again]) == 0
     assert capsys.readouterr().out == "again: 3 runs added\n"
     report("again", "tables-again")
+    assert main(["stress", "again"]) == 1
+    assert "again has records but no weights (was it made by `msadg restore`?)" in capsys.readouterr().err
     for name in TABLES:
         assert (tmp_path / "tables" / name).read_text() == (tmp_path / "tables-again" / name).read_text(), name
 

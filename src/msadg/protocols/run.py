@@ -103,6 +103,11 @@ def _read_run_file(folder: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if (folder / "records.jsonl").exists():
+            raise RunError(
+                f"{folder} has records but no weights (was it made by `msadg restore`?); to have them, make the runs "
+                "again with the same `msadg benchmark` and another -o"
+            ) from None
         raise RunError(
             f"{folder} is not a run: it has no {RUN_FILE}; expected a folder that `msadg train` wrote"
         ) from None
