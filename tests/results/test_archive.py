@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from msadg.errors import RunError
-from msadg.results.archive import read_archive, restore, write_archive
+from msadg.results.archive import read_archive, write_archive
 from msadg.results.journal import append_record, read_records
 from msadg.results.predictions import read_predictions
+from msadg.results.restore import restore
 from msadg.results.statistics import paired_cluster_bootstrap
 from msadg.types import Utterance
 from tests.records import predictions_of, record_of

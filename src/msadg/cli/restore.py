@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Restore and say what was added."""
     from msadg.cli.options import progress_bar
     from msadg.protocols.scored_clips import scored_clips
-    from msadg.results.archive import restore
+    from msadg.results.restore import restore
 
     manifests = manifests_of(arguments.domain)
     with progress_bar() as bar:

@@ -21,8 +21,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from msadg.errors import RunError
-from msadg.results.journal import append_record, read_records
-from msadg.results.predictions import Predictions, joined_predictions, write_predictions
+from msadg.results.portable import portable
+from msadg.results.predictions import Predictions, joined_predictions
 from msadg.results.record import Record
 from msadg.types import Utterance
 
@@ -33,9 +33,6 @@ COLUMNS = ("key", "record", "domain", "clips", "predicted", "polarity")
 UNSCORED = -1
 """In place of a class: the run did not score this clip, for want of features."""
 KEY = re.compile(r"[0-9a-f]{16}")
-FOLDER = re.compile(r"(^|[\s=:,'\"(])/(?:[^/\s,'\"]+/)*")
-"""The folders before a file's or folder's own name."""
-FIRST_CLIP = re.compile(r"\s*\(first: [^)]*\)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +131,7 @@ def write_archive(
 
 
 def _lines(record: Record, predictions: Predictions, clips_of: ClipsOf) -> Iterator[dict[str, Any]]:
-    text = _portable(record).to_json()
+    text = portable(record).to_json()
     for name in dict.fromkeys(predictions.domain.tolist()):
         of = _archived(record, name, predictions.of_domain(name), clips_of(record, name))
         polarity = None if of.polarity is None else of.polarity.tolist()
@@ -223,45 +220,6 @@ def _domain_of(line: Mapping[str, Any], record: Record, where: str) -> ArchivedD
     )
 
 
-def restore(
-    path: Path,
-    folder: Path,
-    clips_of: ClipsOf,
-    tell: Callable[[int, int], None] | None = None,
-    manifests: Mapping[str, str] | None = None,
-) -> tuple[list[Record], int]:
-    """Add the runs of an archive to a results folder; those that are recorded there are left as they are.
-
-    Stopped at any moment, the same call does the rest: predictions are written before their record.
-
-    Args:
-        path: of ``write_archive``.
-        folder: of results; made where there is none.
-        clips_of: the clips of the corpora at hand.
-        tell: called with the number of runs done, and of all.
-        manifests: name of a domain -> ``name=path``, which the records are to say of it from now on.
-
-    Returns:
-        The records that were added, and how many there were already.
-
-    Raises:
-        RunError: see ``read_archive``; or a corpus has other clips than those that were scored.
-    """
-    runs = read_archive(path)
-    journal = folder / "records.jsonl"
-    there = {record.key for record in read_records(journal) if record.error is None}
-    added = []
-    for done, run in enumerate(runs, start=1):
-        if run.record.key not in there:
-            write_predictions(folder / "runs" / run.record.key / "predictions.parquet", run.predictions(clips_of))
-            record = with_domains(run.record, manifests or {})
-            append_record(journal, record)
-            added.append(record)
-        if tell:
-            tell(done, len(runs))
-    return added, len(runs) - len(added)
-
-
 def digest_of_clips(clips: Sequence[Utterance]) -> str:
     """16 hexadecimal digits of what a test goes by, in this order: ids, videos, classes and polarities."""
     said = [(clip.clip_id, clip.video_id, clip.class_name, clip.polarity) for clip in clips]
@@ -270,28 +228,3 @@ def digest_of_clips(clips: Sequence[Utterance]) -> str:
 
 def _by_id(clips: Sequence[Utterance]) -> list[Utterance]:
     return sorted(clips, key=lambda clip: clip.clip_id)
-
-
-def _portable(record: Record) -> Record:
-    """The record as it can be read anywhere: without folders of this machine, and without ids in warnings."""
-    settings, extra = dict(record.settings), dict(record.extra)
-    if isinstance(data := settings.get("data"), Mapping):
-        features = {name: FOLDER.sub(r"\1", str(extractor)) for name, extractor in data.get("features", {}).items()}
-        settings["data"] = {**data, "stores": "stores", "data_root": None, "features": features}
-    if "warnings" in extra:
-        extra["warnings"] = [FOLDER.sub(r"\1", FIRST_CLIP.sub("", str(warning))) for warning in extra["warnings"]]
-    return with_domains(replace(record, settings=settings, extra=extra), None)
-
-
-def with_domains(record: Record, manifests: Mapping[str, str] | None) -> Record:
-    """The record with its domains as they are given here, ``name=path``, by name; None takes all paths out."""
-    domains = record.settings.get("domains")
-    if not isinstance(domains, Mapping):
-        return record
-
-    def placed(domain: str) -> str:
-        name = domain.partition("=")[0]
-        return name if manifests is None else manifests.get(name, domain)
-
-    moved = {role: [placed(str(d)) for d in domains.get(role, ())] for role in ("source_domains", "target_domains")}
-    return replace(record, settings={**record.settings, "domains": {**domains, **moved}})
