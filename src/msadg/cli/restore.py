@@ -1,7 +1,7 @@
 """`msadg restore`: make a results folder from the file that `msadg archive` wrote.
 
   msadg restore docs/results/tables/runs.parquet -o results/tables
-  msadg report results/tables --against "s2lif_plus (T, frozen)"            the published tables, with their tests
+  msadg report results/tables --against "erm (M, frozen)"                   their tables, with tests
   msadg benchmark --table 1 -o results/tables                               goes on with what is missing
 
 The corpora must be at hand (MSADG_DATA; --domain for manifests of your own): labels and clips are read from them, and
