@@ -16,6 +16,7 @@ whose features cannot be had (a language model that is neither here nor to be fe
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -88,9 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
         rows = _rows(arguments.methods, recipe, splits)
     tell_of_own_features(rows, recipe, arguments)
     refused: dict[str, str] = {}
+    recorded = functools.cache(functools.partial(_recorded_cells, arguments.output))
 
     def refuse(experiment: Experiment, error: FeatureError) -> None:
-        if experiment.row not in refused and not _is_recorded(experiment, arguments.output):
+        if experiment.row not in refused and _cell_of(experiment) not in recorded():
             refused[experiment.row] = f"not run: {experiment.row}: its features cannot be had: {error}"
             print(refused[experiment.row], file=sys.stderr)
 
@@ -121,17 +123,24 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed or refused else 0
 
 
-def _is_recorded(experiment: Experiment, folder: Path) -> bool:
-    """Whether a run of this row, seed and sources ended well there; its key would need the features that it lacks."""
+Cell = tuple[str, str | None, tuple[str, ...], int]
+
+
+def _cell_of(experiment: Experiment) -> Cell:
+    """Row, setting, sources and seed: what tells a run whose key cannot be had for want of its features."""
     from msadg.protocols.domains import domain_name
+
+    sources = tuple(map(domain_name, experiment.domains.source_domains))
+    return experiment.row, experiment.domains.setting, sources, experiment.seed
+
+
+def _recorded_cells(folder: Path) -> set[Cell]:
+    """Of the runs that ended well there."""
     from msadg.protocols.grid import RECORDS_FILE
     from msadg.results.journal import read_records
 
-    sources = tuple(map(domain_name, experiment.domains.source_domains))
-    wanted = (experiment.row, experiment.domains.setting, sources, experiment.seed, None)
-    return any(
-        wanted == (r.row, r.setting, r.source_domains, r.seed, r.error) for r in read_records(folder / RECORDS_FILE)
-    )
+    records = read_records(folder / RECORDS_FILE)
+    return {(r.row, r.setting, r.source_domains, r.seed) for r in records if r.error is None}
 
 
 def _check_output(folder: Path) -> None:

@@ -51,7 +51,8 @@ def compare_means(
     Returns:
         One line a row, the columns ``COLUMNS``: mean and baseline_mean are of the shared cells, difference is
         row - baseline; num_seeds that both have in all of them, seed_low and seed_high their 95 % t-interval (NaN with
-        fewer than two). Where predictions are missing, low, high and p are NaN, with a warning.
+        fewer than two). low, high and p are NaN where predictions cannot be read; a row whose predictions are of other
+        clips has no line; both with a warning.
 
     Raises:
         UnknownNameError: no run of the baseline row ended well.
