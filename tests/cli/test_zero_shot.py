@@ -1,12 +1,13 @@
 """A zero-shot row from the command line: asked once, scored everywhere, called by what it was shown."""
 
+import dataclasses
 import json
 import shutil
 
 import pytest
 
 from msadg.cli import main
-from msadg.results.journal import read_records
+from msadg.results.journal import append_record, read_records
 from msadg.store.reader import Store
 from tests.extraction.zero_shot.tiny import saved
 from tests.protocols.helpers import SIZES, toy_domain
@@ -86,6 +87,14 @@ def test_a_model_that_cannot_be_had_does_not_stop_the_other_rows(tmp_path, recip
     assert [(record.row, record.error) for record in read_records(tmp_path / "r/records.jsonl")] == [
         ("mllm, tiny", None)
     ]
+    # One that is recorded, made or restored elsewhere, is not told to be lacking.
+    journal = tmp_path / "r/records.jsonl"
+    here = journal.read_bytes()
+    (record,) = read_records(journal)
+    append_record(journal, dataclasses.replace(record, row="mllm, away", key="0" * 16))
+    assert main([*grid, "--methods", "mllm, away", "mllm, tiny"]) == 0
+    assert "not run" not in capsys.readouterr().err
+    journal.write_bytes(here)
     # Where nothing else was asked for, that is the error of the command.
     assert main([*grid, "--methods", "mllm, away"]) != 0
     assert "msadg benchmark: " in capsys.readouterr().err
