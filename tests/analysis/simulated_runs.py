@@ -11,9 +11,10 @@ from msadg.methods.build import MethodSpec
 from msadg.protocols.checkpoint import TrainingState
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment, InterventionName
-from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.protocols.features import DataConfig
 from msadg.protocols.fit import new_method, source_clips
 from msadg.protocols.run import TrainedRun
+from msadg.protocols.stores import prepare_stores
 
 TARGETS = ("simulated-shift-0", "simulated-shift-100")
 IDENTITY = {"dim": 32, "layers": 0, "projection": "identity"}

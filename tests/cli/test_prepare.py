@@ -21,7 +21,7 @@ def failing(error, monkeypatch):
         if data.features["text"] == "away":
             raise error
 
-    monkeypatch.setattr("msadg.protocols.features.prepare_stores", prepare_stores)
+    monkeypatch.setattr("msadg.protocols.stores.prepare_stores", prepare_stores)
 
 
 def test_the_others_are_prepared_and_the_one_is_told(experiments, monkeypatch):

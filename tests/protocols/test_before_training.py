@@ -12,8 +12,9 @@ from msadg.corpora.catalog import open_corpus
 from msadg.errors import FeatureError, MsadgWarning, SettingsError, StoreError, UsageError
 from msadg.methods.build import MethodSpec
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import DataConfig, folder_of, prepare_stores
+from msadg.protocols.features import DataConfig, folder_of
 from msadg.protocols.run import train_run
+from msadg.protocols.stores import prepare_stores
 from msadg.store.fill import fill_store
 from msadg.types import Features
 from tests.protocols.helpers import Toy, tiny_encoder, toy_experiment

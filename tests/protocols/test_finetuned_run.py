@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from msadg.methods.build import MethodSpec
-from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.protocols.features import DataConfig
 from msadg.protocols.run import load_run, train_run
 from msadg.protocols.score import score_run
+from msadg.protocols.stores import prepare_stores
 from tests.protocols.helpers import tiny_encoder, toy_experiment
 
 

@@ -14,9 +14,10 @@ from msadg.corpora.label_sets import HUMOUR
 from msadg.errors import CorpusError, UsageError
 from msadg.protocols.domains import DomainSplit
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import DataConfig, check_polarity, check_splits, load_clips, prepare_stores
+from msadg.protocols.features import DataConfig, check_polarity, check_splits, load_clips
 from msadg.protocols.run import load_run, train_run
 from msadg.protocols.score import failed_record, score_run
+from msadg.protocols.stores import prepare_stores
 from msadg.types import SENTIMENT
 from tests.protocols.helpers import toy_data, toy_domain, toy_experiment
 

@@ -3,10 +3,11 @@
 import pytest
 
 from msadg.protocols.domains import split_domains
-from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.protocols.features import DataConfig
 from msadg.protocols.recipe import load_recipe
 from msadg.protocols.run import train_run
 from msadg.protocols.score import score_run
+from msadg.protocols.stores import prepare_stores
 
 
 @pytest.mark.data

@@ -64,6 +64,10 @@ inverse_regularisation = {{ log_uniform = [1e-4, 1e1], size = 1 }}
 """
 
 
+def missing_of(search, folder):
+    return missing_runs(search, folder, search.experiments)
+
+
 def recipe_in(folder: Path, stores: Path) -> Recipe:
     folder.mkdir(exist_ok=True)
     (folder / "recipe.toml").write_text(RECIPE.format(stores=stores))
@@ -140,9 +144,9 @@ def test_a_search_goes_on_where_it_stopped_and_more_draws_keep_the_earlier(toys)
     recipe, names, folder = toys
     splits = [split_domains(names[:1], [])]
     before = run_search(planned(recipe, ["linear"], splits, draws=3), folder, num_jobs=1)
-    assert missing_runs(planned(recipe, ["linear"], splits, draws=3), folder) == []
+    assert missing_of(planned(recipe, ["linear"], splits, draws=3), folder) == []
     more = planned(recipe, ["linear"], splits, draws=5)
-    assert [e.row for e in missing_runs(more, folder)] == ["linear, draw 3", "linear, draw 4"]
+    assert [e.row for e in missing_of(more, folder)] == ["linear, draw 3", "linear, draw 4"]
     new = []
     after = run_search(more, folder, num_jobs=1, tell=lambda record, *_: new.append(record.row))
     assert new == ["linear, draw 3", "linear, draw 4"]
@@ -190,7 +194,7 @@ def test_failing_draws_are_recorded_left_out_and_tried_again(toys):
     assert "audio" in first.errors[0]
     assert len(first.errors) == 2
     assert len(read_records(folder / TUNE_FILE)) == 12
-    assert len(missing_runs(search, folder)) == 2 * sum(fails)
+    assert len(missing_of(search, folder)) == 2 * sum(fails)
 
 
 def test_a_row_of_which_every_draw_failed_stays_as_the_recipe_has_it():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.protocols.features import DataConfig
+from msadg.protocols.stores import prepare_stores
 from msadg.store.reader import Store
 from tests.protocols.helpers import tiny_encoder, toy_domain
 

@@ -9,9 +9,10 @@ import pytest
 from msadg.methods.build import MethodSpec
 from msadg.protocols.domains import split_domains
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import DataConfig, prepare_stores
+from msadg.protocols.features import DataConfig
 from msadg.protocols.run import train_run
 from msadg.protocols.score import score_run
+from msadg.protocols.stores import prepare_stores
 from msadg.protocols.training import TrainingConfig
 from msadg.report.markdown import to_markdown
 from msadg.report.tables import build_table

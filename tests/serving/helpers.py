@@ -24,7 +24,7 @@ class Given(Toy):
 
 
 def toy_extractor_of(data, modality: str):
-    """Stands in for ``protocols.features.extractor_of``."""
+    """Stands in for ``protocols.stores.extractor_of``."""
     if data.features[modality] == "simulated":
         raise UsageError("simulated")
     return Given(modality, {"text": 6, "video": 5}[modality])

@@ -14,8 +14,9 @@ from msadg.methods.build import MethodSpec
 from msadg.protocols.domains import split_domains
 from msadg.protocols.evaluate import predict_logits, softmax
 from msadg.protocols.experiment import Experiment
-from msadg.protocols.features import DataConfig, load_clips, prepare_stores
+from msadg.protocols.features import DataConfig, load_clips
 from msadg.protocols.run import train_run
+from msadg.protocols.stores import prepare_stores
 from msadg.protocols.training import TrainingConfig
 from msadg.serving import Predictor
 from msadg.types import Word

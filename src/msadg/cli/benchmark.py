@@ -33,7 +33,7 @@ from msadg.cli.options import (
     tell_line,
 )
 from msadg.cli.paper_table import rows_of_table, splits_of_table
-from msadg.cli.prepare import prepare
+from msadg.cli.prepare import cell_of, missing_unprepared, prepare, recorded_cells
 from msadg.cli.rows import rows_that_can_be, tell_of_own_features, with_trained_text
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import FeatureError, UsageError
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", nargs="+", default=[], metavar="DOMAIN", help="with --source")
     parser.add_argument("--seeds", default="5", help="how many (5) or which (0,3,7); default: 5")
     parser.add_argument("-o", "--output", type=Path, default=Path("results"), help="results folder (default: results)")
-    parser.add_argument("--dry-run", action="store_true", help="only say which runs are missing")
+    parser.add_argument("--dry-run", action="store_true", help="only say which runs are missing, and which features")
     add_work_arguments(parser)
     add_recipe_arguments(parser)
     add_data_arguments(parser)
@@ -74,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the grid; exit status 1 if a run failed."""
+    from msadg.protocols.grid import RECORDS_FILE
     from msadg.report.notes import notes_on_code
 
     arguments.recipe = arguments.recipe or ("quick" if arguments.table is None else "tables")
@@ -89,10 +90,10 @@ def run(arguments: argparse.Namespace) -> int:
         rows = _rows(arguments.methods, recipe, splits)
     tell_of_own_features(rows, recipe, arguments)
     refused: dict[str, str] = {}
-    recorded = functools.cache(functools.partial(_recorded_cells, arguments.output))
+    recorded = functools.cache(functools.partial(recorded_cells, arguments.output / RECORDS_FILE))
 
     def refuse(experiment: Experiment, error: FeatureError) -> None:
-        if experiment.row not in refused and _cell_of(experiment) not in recorded():
+        if experiment.row not in refused and cell_of(experiment) not in recorded():
             refused[experiment.row] = f"not run: {experiment.row}: its features cannot be had: {error}"
             print(refused[experiment.row], file=sys.stderr)
 
@@ -121,26 +122,6 @@ def run(arguments: argparse.Namespace) -> int:
         table = "" if arguments.table is None else f" --table {arguments.table}"
         print(f"{done}; tables: msadg report {arguments.output}{table}", file=sys.stderr)
     return 1 if failed or refused else 0
-
-
-Cell = tuple[str, str | None, tuple[str, ...], int]
-
-
-def _cell_of(experiment: Experiment) -> Cell:
-    """Row, setting, sources and seed: what tells a run whose key cannot be had for want of its features."""
-    from msadg.protocols.domains import domain_name
-
-    sources = tuple(map(domain_name, experiment.domains.source_domains))
-    return experiment.row, experiment.domains.setting, sources, experiment.seed
-
-
-def _recorded_cells(folder: Path) -> set[Cell]:
-    """Of the runs that ended well there."""
-    from msadg.protocols.grid import RECORDS_FILE
-    from msadg.results.journal import read_records
-
-    records = read_records(folder / RECORDS_FILE)
-    return {(r.row, r.setting, r.source_domains, r.seed) for r in records if r.error is None}
 
 
 def _check_output(folder: Path) -> None:
@@ -184,22 +165,23 @@ def run_grid_shown(
     dry_run: bool = False,
     leave_out: Callable[[Experiment, FeatureError], None] | None = None,
 ) -> list[Record]:
-    """Extract what is missing, run the grid with a progress bar, return its records.
+    """Extract what is missing, run the grid with a progress bar, return its records; a dry run only says what is.
 
     An experiment whose features cannot be had stops the grid, unless ``leave_out`` is to be told of it.
     """
     from msadg.analysis.selected import measure_recovery
-    from msadg.protocols.grid import missing, plan, run_grid
+    from msadg.protocols.grid import RECORDS_FILE, missing, plan, run_grid
 
     experiments = plan(recipe, rows, splits, seeds)
-    experiments = prepare(experiments, leave_out=leave_out)
-    todo = missing(recipe, experiments, folder)
     if dry_run:
+        todo = missing_unprepared(experiments, folder / RECORDS_FILE, lambda these: missing(recipe, these, folder))
         for experiment in todo:
             where = _place(experiment.domains.setting, experiment.domains.source_domains)
             print(f"{experiment.row}, {where}, seed {experiment.seed}")
         print(f"{len(todo)} of {len(experiments)} runs are missing in {folder}", file=sys.stderr)
         return []
+    experiments = prepare(experiments, leave_out=leave_out)
+    todo = missing(recipe, experiments, folder)
     with progress_bar() as progress:
         done_before = len(experiments) - len(todo)  # or the time left would be told as if they had been fast
         task = progress.add_task("runs", total=len(experiments), completed=done_before, before=done_before, note="")

@@ -28,6 +28,7 @@ Writes tune.jsonl (every run), tune.json and tune.md (what was chosen), and best
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shlex
 import sys
@@ -44,7 +45,7 @@ from msadg.cli.options import (
     splits_of,
     tell_line,
 )
-from msadg.cli.prepare import prepare
+from msadg.cli.prepare import missing_unprepared, prepare
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
@@ -84,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Search, choose, write, print; exit status 1 if a run failed."""
     from msadg.protocols.recipe_toml import recipe_toml
-    from msadg.protocols.search import missing_runs, plan_search, rows_to_search, tuned_recipe
+    from msadg.protocols.search import TUNE_FILE, missing_runs, plan_search, rows_to_search, tuned_recipe
     from msadg.report.tune_table import tune_tables
     from msadg.store.atomic import write_text
 
@@ -97,10 +98,11 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"left out: row {row!r}: {reason}", file=sys.stderr)
     seeds = parse_seeds(arguments.seeds)
     search = plan_search(recipe, space, rows, splits, seeds, arguments.draws, arguments.search_seed)
-    prepare(search.experiments)
-    todo = missing_runs(search, arguments.output)
+    find_missing = functools.partial(missing_runs, search, arguments.output)
     if arguments.dry_run:
-        return _tell_missing(search, todo)
+        return _tell_missing(search, missing_unprepared(search.experiments, arguments.output / TUNE_FILE, find_missing))
+    prepare(search.experiments)
+    todo = find_missing(search.experiments)
     choices = _search_shown(search, engine, len(todo), arguments.output)
     said = _how(arguments, seeds, search)
     files = {

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from msadg.batches.clips import ClipSet
 from msadg.corpora.catalog import CORPORA, corpus_root, open_corpus
 from msadg.corpora.label_sets import check_one_label_set, told
 from msadg.corpora.simulated import SimulatedCorpus
-from msadg.errors import CorpusError, FeatureError, UnknownNameError, UsageError
-from msadg.extraction.catalog import ExtractorSpec, is_in_catalogue, make_extractor
-from msadg.extraction.engines.engine import make_engine
-from msadg.extraction.extractor import Extractor
-from msadg.extraction.simulated_options import SIMULATED, is_simulated, simulated_folder, simulation_named
+from msadg.errors import CorpusError, FeatureError
+from msadg.extraction.catalog import ExtractorSpec, is_in_catalogue
+from msadg.extraction.simulated_options import is_simulated, simulated_folder
 from msadg.extraction.simulated_truth import SimulationConfig
 from msadg.extraction.text_layer import TextModel
 from msadg.protocols.domains import domain_name
 from msadg.settings import settings_from
-from msadg.store.fill import fill_store
 from msadg.store.folders import store_path
 from msadg.store.reader import Store
-from msadg.types import MODALITIES, SENTIMENT, SPLITS, LabelReading, LabelSet, Split, Utterance
+from msadg.types import SPLITS, LabelReading, LabelSet, Split, Utterance
 
 TOKENS = "-tokens"
 """Suffix of a text encoder's name: its token ids are stored, for an encoder that is trained."""
-
-Progress = Callable[[str, int, int], None]
-"""(what, clips done, clips in all)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,18 +57,19 @@ def _reading(data: DataConfig, domain: str) -> tuple[str, LabelReading, Path | N
     return domain, data.labels, data.data_root, set(data.features) != {"text"}
 
 
-def _utterances(data: DataConfig, domain: str) -> tuple[Utterance, ...]:
+def all_utterances_of(data: DataConfig, domain: str) -> tuple[Utterance, ...]:
+    """All labelled clips of a domain, in the order of the corpus."""
     return _read_corpus(*_reading(data, domain))
 
 
 def utterances_of(data: DataConfig, domain: str, split: Split) -> list[Utterance]:
     """The labelled clips of one split of a domain, in the order of the corpus."""
-    return [u for u in _utterances(data, domain) if u.split == split]
+    return [u for u in all_utterances_of(data, domain) if u.split == split]
 
 
 def label_set_of(data: DataConfig, domain: str) -> LabelSet:
     """What the classes of a domain are."""
-    return _utterances(data, domain)[0].label_set
+    return all_utterances_of(data, domain)[0].label_set
 
 
 def is_clipwise(data: DataConfig, modality: str) -> bool:
@@ -100,114 +93,9 @@ def folder_of(data: DataConfig, domain: str, modality: str) -> Path:
     return store_path(data.stores, domain_name(domain), name)
 
 
-def prepare_stores(
-    data: DataConfig, domains: Sequence[str], progress: Progress | None = None, splits: Collection[str] = SPLITS
-) -> None:
-    """Extract what is missing of some splits, so that runs only read.
-
-    Raises:
-        UnknownNameError: a modality or extractor that there is not.
-        CorpusError: a corpus that cannot be read, or simulated features of one whose classes are not the sentiments.
-        StoreError: a store that another extractor wrote, or a full disk.
-    """
-    for modality in data.features:
-        if modality not in MODALITIES:
-            raise UnknownNameError("modality", modality, MODALITIES)
-        if is_simulated(data.features[modality]):
-            _check_simulable(data, domains, modality)
-    # Text first: simulated video may ride on it.
-    for modality in sorted(data.features, key=MODALITIES.index):
-        for domain in domains:
-            _prepare(data, domain, modality, progress, splits)
-
-
-def _check_simulable(data: DataConfig, domains: Sequence[str], modality: str) -> None:
-    for domain in domains:
-        label_set = label_set_of(data, domain)
-        if label_set != SENTIMENT:
-            raise CorpusError(
-                f"{domain_name(domain)} is labelled with {told(label_set)}, and simulated {modality} is drawn from a "
-                f"world whose classes are {', '.join(SENTIMENT.classes)}; take other {modality} features, or none"
-            )
-
-
-def _prepare(data: DataConfig, domain: str, modality: str, progress: Progress | None, splits: Collection[str]) -> None:
-    utterances = _utterances(data, domain)
-    folder = folder_of(data, domain, modality)
-    told = None if progress is None else lambda done, total: progress(f"{domain_name(domain)} {modality}", done, total)
-    if is_simulated(data.features[modality]):
-        if _rides(data, modality) and (ridden := _ridden(data)) != data:
-            _prepare(ridden, domain, "text", progress, SPLITS)
-        fill_store(folder, utterances, _simulated(data, domain, modality, utterances), progress=told)
-    else:
-        engine = make_engine() if is_clipwise(data, modality) else None
-        wanted = [u for u in utterances if u.split in splits]
-        fill_store(folder, wanted, extractor_of(data, modality), progress=told, engine=engine)
-    _store.cache_clear()
-
-
-def extractor_of(data: DataConfig, modality: str) -> Extractor:
-    """The extractor of a modality that works on clips and transcripts; nothing heavy is loaded yet.
-
-    Raises:
-        UnknownNameError: there is no such extractor.
-        UsageError: the modality is simulated: drawn from labels, so there is nothing that works on a clip.
-    """
-    name = data.features[modality]
-    if is_simulated(name):
-        raise UsageError(f"{modality} is simulated: it was drawn from labels, and no clip has any")
-    if modality != "text" or is_clipwise(data, modality):
-        return make_extractor(modality, name)
-    from msadg.extraction.text import TextEncoder, TextTokens
-
-    if name.endswith(TOKENS):
-        return TextTokens(name.removesuffix(TOKENS), lowercase=data.lowercase)
-    text = TextModel.parse(name)
-    return TextEncoder(text.model, lowercase=data.lowercase, layer=text.layer)
-
-
-def _rides(data: DataConfig, modality: str) -> bool:
-    """Whether simulated features of a modality are drawn for the real text beside them."""
-    return modality != "text" and not is_simulated(data.features.get("text", SIMULATED))
-
-
-def _ridden(data: DataConfig) -> DataConfig:
-    """The data with the text that simulated features ride on: an encoder's last layer, before any training.
-
-    Token ids say nothing by their size; and rows with a frozen and a trained encoder, or with two of its layers, are
-    to meet the same video.
-    """
-    if is_clipwise(data, "text"):
-        return data
-    encoder = TextModel.parse(data.features["text"].removesuffix(TOKENS)).model
-    return replace(data, features={**data.features, "text": encoder})
-
-
-def _simulated(data: DataConfig, domain: str, modality: str, utterances: Sequence[Utterance]) -> Extractor:
-    from msadg.extraction.simulated import SimulatedFeatures, TextEvidence, text_evidence
-
-    config = simulation_named(modality, data.features[modality])
-    if not _rides(data, modality):
-        return SimulatedFeatures(modality, config)
-    text = Store(folder_of(_ridden(data), domain, "text"))
-
-    def evidence() -> dict[str, float]:
-        present = [u for u in utterances if u.clip_id in text]
-        pooled = np.stack([text.features(u.clip_id).values.astype(np.float64).mean(axis=0) for u in present])
-        values = text_evidence(pooled, np.array([u.sentiment for u in present]), [u.video_id for u in present])
-        by_clip = dict.fromkeys((u.clip_id for u in utterances), 0.0)
-        return by_clip | {u.clip_id: float(e) for u, e in zip(present, values, strict=True)}
-
-    # The evidence is a fit, whose last bits may differ between machines; what it was fitted to is what is hashed.
-    fitted_to = hashlib.sha256(f"{text.manifest.digest} {text.inputs_sha256}".encode())
-    for u in utterances:
-        fitted_to.update(repr((u.clip_id, u.video_id, u.sentiment)).encode())
-    source = f"real text, {text.manifest.extractor}, {text.manifest.digest[:16]}"
-    return SimulatedFeatures(modality, config, TextEvidence(evidence, fitted_to.hexdigest(), source))
-
-
 @lru_cache(maxsize=64)
-def _store(folder: Path) -> Store:
+def open_store(folder: Path) -> Store:
+    """A store, opened once for all runs of this process."""
     return Store(folder)
 
 
@@ -218,7 +106,7 @@ def load_clips(data: DataConfig, domain: str, split: Split, domain_index: int = 
         StoreError: the features are not there (``prepare_stores`` makes them).
     """
     utterances = utterances_of(data, domain, split)
-    stores = {modality: _store(folder_of(data, domain, modality)) for modality in data.features}
+    stores = {modality: open_store(folder_of(data, domain, modality)) for modality in data.features}
     return ClipSet(
         domain_name(domain),
         utterances,
@@ -237,7 +125,7 @@ def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dic
     """
     described: dict[str, dict[str, Any]] = {}
     for modality in data.features:
-        manifests = {domain: _store(folder_of(data, domain, modality)).manifest for domain in domains}
+        manifests = {domain: open_store(folder_of(data, domain, modality)).manifest for domain in domains}
         digests = {domain: manifest.digest for domain, manifest in manifests.items()}
         if len(set(digests.values())) > 1:
             raise FeatureError(
@@ -251,7 +139,7 @@ def feature_manifests(data: DataConfig, domains: Sequence[str]) -> dict[str, dic
             "digest": first.digest,
             "simulated": bool(first.settings.get("simulated", False)),
             **({"row_note": first.settings["row_note"]} if "row_note" in first.settings else {}),
-            "inputs": {domain_name(d): _store(folder_of(data, d, modality)).inputs_sha256 for d in domains},
+            "inputs": {domain_name(d): open_store(folder_of(data, d, modality)).inputs_sha256 for d in domains},
         }
     return described
 
@@ -272,7 +160,7 @@ def data_digest(data: DataConfig, domain: str) -> str:
     """Digest of a domain's clips: ids, videos, splits, labels, and the inputs of their stored features."""
     digest = hashlib.sha256(_clips_digest(*_reading(data, domain)).encode())
     for modality in data.features:
-        digest.update((_store(folder_of(data, domain, modality)).inputs_sha256 or "").encode())
+        digest.update((open_store(folder_of(data, domain, modality)).inputs_sha256 or "").encode())
     return digest.hexdigest()[:16]
 
 
@@ -285,7 +173,7 @@ def check_splits(data: DataConfig, sources: Sequence[str], targets: Sequence[str
     """
     check_label_sets(data, [*sources, *targets])
     for domain, needed in [*((d, SPLITS) for d in sources), *((d, ("test",)) for d in targets)]:
-        present = {u.split for u in _utterances(data, domain)}
+        present = {u.split for u in all_utterances_of(data, domain)}
         for split in needed:
             if split not in present:
                 role = "source" if needed == SPLITS else "target"
@@ -317,7 +205,7 @@ def check_polarity(data: DataConfig, sources: Sequence[str]) -> None:
                 f"{domain_name(domain)} is labelled with {told(label_set)}, which has no polarity, so there is nothing "
                 "for a regression to learn; use task = 'classification'"
             )
-        utterances = [u for u in _utterances(data, domain) if u.split != "test"]
+        utterances = [u for u in all_utterances_of(data, domain) if u.split != "test"]
         without = [u for u in utterances if u.polarity is None]
         if without:
             raise CorpusError(
@@ -329,13 +217,13 @@ def check_polarity(data: DataConfig, sources: Sequence[str]) -> None:
 
 def feature_kinds(data: DataConfig, domain: str, modality: str) -> list[str] | None:
     """The truth about simulated features; None for real ones."""
-    kinds = _store(folder_of(data, domain, modality)).manifest.settings.get("kinds")
+    kinds = open_store(folder_of(data, domain, modality)).manifest.settings.get("kinds")
     return list(kinds) if isinstance(kinds, list) else None
 
 
 def simulated_world(data: DataConfig, domain: str, modality: str) -> SimulationConfig | None:
     """The world that simulated features were drawn from; None for real ones."""
-    settings = _store(folder_of(data, domain, modality)).manifest.settings
+    settings = open_store(folder_of(data, domain, modality)).manifest.settings
     if not settings.get("simulated"):
         return None
     config: Any = settings["config"]

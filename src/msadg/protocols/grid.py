@@ -85,7 +85,7 @@ def run_grid(
 
     Args:
         recipe: that planned the experiments.
-        experiments: of ``plan``; their features must be stored (``features.prepare_stores``).
+        experiments: of ``plan``; their features must be stored (``stores.prepare_stores``).
         folder: of the results: ``records.jsonl``, ``models/``, ``runs/``.
         num_jobs: processes at a time; None is one for each core. What is recorded does not depend on it.
         measure: adds to each record.

@@ -221,9 +221,9 @@ def run_search(
     return choose(search, records)
 
 
-def missing_runs(search: Search, folder: Path) -> list[Experiment]:
-    """What ``run_search`` would run."""
-    return missing(search.recipe, search.experiments, folder, journal=TUNE_FILE)
+def missing_runs(search: Search, folder: Path, experiments: Sequence[Experiment]) -> list[Experiment]:
+    """What ``run_search`` would run of some experiments of the search."""
+    return missing(search.recipe, experiments, folder, journal=TUNE_FILE)
 
 
 def choose(search: Search, records: Sequence[Record]) -> list[Choice]:

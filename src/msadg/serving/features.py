@@ -17,8 +17,9 @@ from msadg.extraction.engines.answer import extracted
 from msadg.extraction.extractor import Extractor, Loss
 from msadg.extraction.simulated_options import is_simulated
 from msadg.extraction.text import TextTokens
-from msadg.protocols.features import DataConfig, extractor_of
+from msadg.protocols.features import DataConfig
 from msadg.protocols.sources import SourceModality, Sources
+from msadg.protocols.stores import extractor_of
 from msadg.store.manifest import Manifest, differences_between
 from msadg.store.values import UnusableValuesError, stored_values
 from msadg.types import TIME_MARKS, Clip, Features, Steps
