@@ -86,6 +86,17 @@ def test_a_warning_is_told_once_a_command_however_often_it_is_met(capsys, monkey
         assert capsys.readouterr().err.splitlines() == ["warning: too long", "warning: too short"]
 
 
+@pytest.mark.parametrize(("verb", "kept"), [(["archive", "r"], False), (["restore", "f"], True)])
+def test_what_is_stopped_says_whether_anything_is_kept(verb: list[str], kept: bool, capsys, monkeypatch):
+    def stopped(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"msadg.cli.{verb[0]}.run", stopped)
+    assert main(verb) == 130
+    told = capsys.readouterr().err
+    assert told.startswith(f"msadg {verb[0]}: stopped") and ("saved" in told) == kept
+
+
 def test_data_that_is_not_there_says_where_to_put_it(capsys):
     assert main(["train", "--source", "mosi"]) == 1
     assert "MSADG_DATA is not set" in capsys.readouterr().err

@@ -29,6 +29,9 @@ VERBS = (
 )
 """In the order in which one meets them; each is a module of this package."""
 
+GOES_ON = {"demo", "extract", "train", "benchmark", "tune", "restore", "analyse"}
+"""Those that keep what they had finished when they are stopped."""
+
 DESCRIPTION = """\
 Domain-generalised multimodal sentiment analysis: train on some corpora, score on one never seen.
 
@@ -90,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         again = "the same command with --resume goes on" if arguments.verb == "train" else "the same command goes on"
-        print(f"msadg {arguments.verb}: stopped; what was finished is saved, {again}", file=sys.stderr)
+        kept = f"; what was finished is saved, {again}" if arguments.verb in GOES_ON else ""
+        print(f"msadg {arguments.verb}: stopped{kept}", file=sys.stderr)
         return 130
     except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
         print(f"msadg {arguments.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
