@@ -13,16 +13,6 @@ from msadg.protocols.gpu_places import places_for_workers, visible_gpus
 from msadg.protocols.grid_engines import LocalProcesses
 
 
-@pytest.fixture
-def fresh_workers():
-    """No worker that another test left, and none left to another, as they keep their places."""
-    from joblib.externals.loky import get_reusable_executor
-
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
-    yield
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
-
-
 def seen(seconds: float) -> tuple[int, str | None]:
     time.sleep(seconds)
     return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -36,7 +26,7 @@ def with_gpus(monkeypatch, count: int, named: str | None = None) -> None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
 
 
-def test_each_worker_keeps_to_gpus_of_its_own(monkeypatch, fresh_workers):
+def test_each_worker_keeps_to_gpus_of_its_own(monkeypatch):
     with_gpus(monkeypatch, 2, named="5,7")
     by_worker: dict[int, set[str]] = {}
     for _ in range(2):  # the places of one grid are free for the next
@@ -46,14 +36,14 @@ def test_each_worker_keeps_to_gpus_of_its_own(monkeypatch, fresh_workers):
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5,7"
 
 
-def test_the_last_run_of_a_grid_has_no_more_gpus_than_the_others(monkeypatch, fresh_workers):
+def test_the_last_run_of_a_grid_has_no_more_gpus_than_the_others(monkeypatch):
     with_gpus(monkeypatch, 2)
     ((_, (worker, gpus)),) = LocalProcesses(2).run([partial(seen, 0)])
     assert (worker != os.getpid(), gpus) == (True, "0")
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
-def test_the_next_grid_of_a_process_may_give_its_runs_more(monkeypatch, fresh_workers):
+def test_the_next_grid_of_a_process_may_give_its_runs_more(monkeypatch):
     with_gpus(monkeypatch, 4)
     for gpus_per_run, expected in ((1, {"0", "1"}), (2, {"0,1", "2,3"})):
         found = LocalProcesses(2, gpus_per_run).run([partial(seen, 0.3)] * 4)

@@ -33,6 +33,14 @@ def die_at(number: int) -> int:
     return number
 
 
+def die_beside_others(folder: Path, number: int) -> int:
+    """The first two tasks die when they are worked on for the first time."""
+    if number < 2 and not (folder / str(number)).exists():
+        (folder / str(number)).touch()
+        os._exit(1)
+    return number
+
+
 def where(number: int) -> tuple[int, str, str | None]:
     return number, str(Path.cwd()), os.environ.get("MSADG_TOY")
 
@@ -80,9 +88,23 @@ def test_local_workers_yield_every_result_with_its_position():
     assert list(LocalProcesses().run([])) == []
 
 
-def test_a_local_worker_that_died_is_told_in_a_sentence():
-    with pytest.raises(RunError, match=r"one of 2 processes died, .* the same command goes on"):
-        list(LocalProcesses(2).run([partial(die_at, number) for number in range(3)]))
+def test_a_local_worker_that_dies_takes_its_own_run_alone_with_it():
+    outcomes = dict(LocalProcesses(2).run([partial(die_at, number) for number in range(6)]))
+    error = outcomes.pop(1)
+    assert isinstance(error, RunError) and "died, and so did one that worked with no other run beside it" in str(error)
+    assert outcomes == {number: number for number in (0, 2, 3, 4, 5)}
+
+
+def test_a_run_whose_local_worker_died_is_tried_again_at_the_end_and_alone(tmp_path):
+    tasks = [partial(die_beside_others, tmp_path, number) for number in range(4)]
+    outcomes = list(LocalProcesses(2).run(tasks))
+    assert sorted(outcomes) == [(n, n) for n in range(4)]
+    assert {position for position, _ in outcomes[2:]} == {0, 1}
+
+
+def test_what_a_task_raises_in_a_process_is_raised_here():
+    with pytest.raises(ZeroDivisionError):
+        list(LocalProcesses(2).run([partial(divide, number) for number in range(3)]))
 
 
 def test_what_cannot_be_is_told(monkeypatch):

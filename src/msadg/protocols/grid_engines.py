@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
-import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
-from threading import Thread
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from msadg.errors import RunError, UnknownNameError, UsageError
 from msadg.extraction.engines.engine import num_cores
-from msadg.protocols.gpu_places import Places, places_for_workers, take_place
+from msadg.protocols.gpu_places import places_for_workers
 
 T = TypeVar("T")
 
@@ -92,16 +87,12 @@ class LocalProcesses:
         self.gpus_per_run = gpus_per_run
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> Iterator[tuple[int, T | RunError]]:
-        """See ``GridEngine``; here it is not known whose worker died, and the others end with it.
+        """See ``GridEngine``; what kills this process, where it is the only one, ends the grid.
 
         Raises:
-            RunError: a worker died.
             UsageError: a run is to have more GPUs than there are.
         """
-        from concurrent.futures.process import BrokenProcessPool
-
-        from joblib import Parallel, delayed
-        from joblib.externals.loky import get_reusable_executor
+        from msadg.protocols.processes import in_processes
 
         num_jobs = self.num_jobs or num_cores()
         workers = max(1, min(num_jobs, len(tasks)))
@@ -109,46 +100,8 @@ class LocalProcesses:
         places = places_for_workers(self.gpus_per_run) if num_jobs > 1 else None
         if workers == 1 and places is None:
             yield from ((position, task()) for position, task in enumerate(tasks))
-            return
-        # loky restarts a worker that has grown; memory-mapped features look like growth, and nothing is lost.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-        try:
-            if places is not None:  # workers of an earlier grid have seen other GPUs
-                get_reusable_executor().shutdown(wait=True)
-            # joblib takes one worker to mean this process.
-            with Parallel(n_jobs=max(workers, 2), return_as="generator_unordered", backend="loky") as pool:
-                work = delayed(_worked)
-                yield from pool(work(position, task, os.getpid(), places) for position, task in enumerate(tasks))
-        except BrokenProcessPool as error:
-            raise RunError(
-                f"one of {workers} processes died, most likely for lack of memory; what was recorded stays, and the "
-                "same command goes on: take fewer runs at a time for it (--jobs)"
-            ) from error
-        finally:
-            if places is not None:
-                get_reusable_executor().shutdown(wait=True)
-
-
-def _worked(position: int, task: Callable[[], T], parent: int, places: Places | None) -> tuple[int, T]:
-    _end_with(parent)
-    if places is not None:
-        take_place(places)
-    return position, task()
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this worker once the process that started it is gone, which may not have had the time to say so.
-
-    It would hold the run that it works on, and the next start of the grid would meet another process there.
-    """
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    Thread(target=watch, daemon=True).start()
+        else:
+            yield from in_processes(tasks, workers, max(num_cores() // workers, 1), places)
 
 
 class RayCluster:
