@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from msadg.cli import main
-from msadg.errors import MsadgWarning
+from msadg.errors import FeatureError, MsadgWarning
 
 DOMAINS = ["--source", "simulated-a", "simulated-b"]
 SMALL = ["--text", "simulated", "--set", "training.epochs=1", "--set", "training.batch_size=256"]
@@ -89,6 +89,36 @@ def test_a_recipe_s_own_distributions_go_on_top_and_a_failing_draw_is_said(capsy
     assert "failed: erm on simulated-a+simulated-b, 1 of 2 draws, left out of the choice\n" in told.err
     assert "ERM: 1 of 2 draws are left out of the choice; runs failed: 1 (first: draw 1, seed 0: " in told.out
     assert 'method = "erm"' in Path("tuned/best.toml").read_text()
+
+
+def test_an_encoder_that_is_named_is_that_of_rows_which_train_it_too(capsys):
+    search = ["tune", "--recipe", "tables", "--source", "vignettes-films", "--text", "electra", "--draws", "1"]
+    rows = ["erm (T, frozen)", "erm (T, fine-tuned)", "linear (T), layer 3, uniform prior"]
+    assert main([*search, "--methods", *rows, "--dry-run"]) == 0
+    told = capsys.readouterr().err
+    stores = [line.split()[5].rstrip(",") for line in told.splitlines() if line.startswith("to be extracted first")]
+    assert sorted(stores) == ["text-electra", "text-electra-tokens", "text-minilm-layer3"]
+    assert "--text electra does not reach rows that name their own: linear (T), layer 3, uniform prior" in told
+
+
+def test_a_row_whose_features_cannot_be_had_leaves_the_others_to_be_searched(capsys, monkeypatch):
+    from msadg.protocols import stores
+
+    real = stores.prepare_stores
+
+    def prepare_stores(data, *rest):
+        if data.features["text"] == "electra":
+            raise FeatureError("electra cannot be fetched")
+        real(data, *rest)
+
+    monkeypatch.setattr(stores, "prepare_stores", prepare_stores)
+    away = ["--set", 'rows.away.method="erm"', "--set", 'rows.away.features.text="electra"']
+    command = ["tune", *DOMAINS, *SMALL, *away, "--methods", "linear", "away", "--draws", "2", "--seeds", "1"]
+    assert main([*command, "--jobs", "1"]) == 1
+    told = capsys.readouterr()
+    assert "not searched: away: its features cannot be had: electra cannot be fetched\n" in told.err
+    assert "Linear" in told.out and "away" not in told.out
+    assert "[rows.linear]" in Path("tuned/best.toml").read_text()
 
 
 @pytest.mark.parametrize(

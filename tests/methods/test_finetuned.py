@@ -88,6 +88,31 @@ def test_a_method_without_a_gradient_cannot_train_an_encoder():
         build_method(MethodSpec(name="linear", finetune={}), {"text": WIDTH}, seed=0, encoder=tiny_encoder())
 
 
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_encoders_that_are_built_otherwise_than_bert_are_trained_and_frozen_too(frozen: int):
+    from transformers import DistilBertConfig, DistilBertModel
+
+    encoder = DistilBertModel(DistilBertConfig(vocab_size=50, dim=WIDTH, n_layers=2, n_heads=2, hidden_dim=32))
+    spec = MethodSpec(name="erm", settings={"dim": 8, "heads": 2}, finetune={"frozen_layers": frozen})
+    method = build_method(spec, {"text": WIDTH, "video": 5}, seed=0, encoder=encoder)
+    still = [name for name, weight in method.text_encoder.named_parameters() if not weight.requires_grad]
+    assert {name.split(".")[0] for name in still} == ({"embeddings", "transformer"} if frozen else set())
+    assert not any(name.startswith("transformer.layer.1") for name in still)
+    assert method.eval()(token_batch()).logits.isfinite().all()
+
+
+def test_layers_that_are_shared_cannot_be_frozen_by_themselves():
+    from transformers import AlbertConfig, AlbertModel
+
+    config = AlbertConfig(
+        vocab_size=50, embedding_size=8, hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32,
+    )  # fmt: skip
+    spec = MethodSpec(name="erm", settings={"dim": 8, "heads": 2}, finetune={"frozen_layers": 1})
+    with pytest.raises(UsageError, match="AlbertModel keeps no layers by themselves"):
+        build_method(spec, {"text": WIDTH, "video": 5}, seed=0, encoder=AlbertModel(config))
+
+
 def test_more_layers_than_there_are_cannot_be_frozen():
     with pytest.raises(UsageError, match="has 3 layers, so 4 cannot be frozen"):
         tuned(finetune={"frozen_layers": 4})

@@ -187,11 +187,12 @@ def test_a_model_of_one_target_too():
     assert_close(method(batch).logits, restated(weights, batch, targets="a"), atol=1e-10, rtol=1e-10)
 
 
-@pytest.mark.parametrize("published", [True, False])
-def test_features_as_wide_as_the_model_are_taken_as_they_are_by_published_weights(published, monkeypatch):
+@pytest.mark.parametrize(("published", "prefix"), [(True, ""), (False, ""), (False, "Model.")])
+def test_features_as_wide_as_the_model_are_taken_as_they_are_by_published_weights(published, prefix, monkeypatch):
     monkeypatch.setitem(WIDTHS, "video", DIM)
     weights, batch = published_weights(), one_clip(batch_of(LENGTHS), 1)
-    method = MulT.from_published(weights, heads=HEADS, published=published).eval()
+    named = {prefix + name: weight for name, weight in weights.items()}
+    method = MulT.from_published(named, heads=HEADS, published=published).eval()
     assert_close(method(batch).logits, restated(weights, batch), atol=1e-10, rtol=1e-10)
 
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from msadg.errors import SettingsError
+from msadg.errors import SettingsError, UsageError
 from msadg.methods.s2lif_plus import S2LIFPlus, S2LIFPlusConfig, known_square_error
 from msadg.methods.task import Task
+from msadg.protocols.needed_sources import check_sources_to_compare
 from tests.methods.helpers import DIMS, tiny_batch
 
 NAN = float("nan")
@@ -82,6 +83,16 @@ def test_one_domain_makes_the_penalties_vanish():
     method = tiny(moment_weight=0.5, risk_variance_weight=3.0)
     terms = method.loss(method(tiny_batch()), tiny_batch())
     assert terms["moments"].item() == terms["risk_variance"].item() == 0
+
+
+def test_a_penalty_needs_two_sources():
+    assert S2LIFPlus.sources_needed({"polarity_weight": 1.0, "moment_weight": 0.0}) == 1
+    for name in ("moment_weight", "risk_variance_weight"):
+        assert S2LIFPlus.sources_needed({name: 0.1}) == 2
+        with pytest.raises(
+            UsageError, match=r"s2lif_plus, as it is set here, compares source domains and needs 2, but"
+        ):
+            check_sources_to_compare("s2lif_plus", {name: 0.1}, "source", ["a=a.csv"])
 
 
 def test_a_regression_and_a_weight_of_0_have_no_polarity_heads():

@@ -106,7 +106,11 @@ def test_a_failed_run_is_neither_archived_nor_in_the_way_of_one_that_ended_well(
 def test_neither_words_labels_ids_nor_folders_are_in_it(tmp_path):
     import pyarrow.parquet as pq
 
-    features = {"text": "/home/me/encoder", "video": "mllm:model=/home/me/llava,device=cpu", "audio": "logmel"}
+    features = {
+        "text": "/home/me/encoder",
+        "video": "mllm:model=/home/me/llava,device=cpu",
+        "audio": "acoustic:model=../jo/my models/w",
+    }
     settings = {
         "data": {"stores": "/home/me/stores", "data_root": "/home/me/data", "labels": "round", "features": features},
         "domains": {"source_domains": ["mosei"], "target_domains": ["mosi=/home/me/mosi.csv"], "setting": None},
@@ -115,6 +119,7 @@ def test_neither_words_labels_ids_nor_folders_are_in_it(tmp_path):
         "mosi: 1 of 6 clips have no features of video (first: mosi/test/0001)",
         "/home/me/x.csv: 2 rows",
         "7 of 9",
+        "1 of 6 clips (first: a (b) c) is short",
     ]
     said = {"2" * 16: run("erm", 0, [0] * 6, "2" * 16, settings=settings, extra={"warnings": warned})}
     path = archive(tmp_path / "runs.parquet", said)
@@ -122,10 +127,12 @@ def test_neither_words_labels_ids_nor_folders_are_in_it(tmp_path):
     for secret in ("home", "secret", "mosi/test", "'a'"):
         assert secret not in content, secret
     record = read_archive(path)[0].record
-    names = {"text": "encoder", "video": "mllm:model=llava,device=cpu", "audio": "logmel"}
+    names = {"text": "encoder", "video": "mllm:model=llava,device=cpu", "audio": "acoustic:model=w"}
     assert record.settings["data"] == {"stores": "stores", "data_root": None, "labels": "round", "features": names}
     assert record.settings["domains"]["target_domains"] == ["mosi"]
-    assert record.extra["warnings"] == ["mosi: 1 of 6 clips have no features of video", "x.csv: 2 rows", "7 of 9"]
+    assert record.extra["warnings"] == [
+        "mosi: 1 of 6 clips have no features of video", "x.csv: 2 rows", "7 of 9", "1 of 6 clips is short",
+    ]  # fmt: skip
 
     # Where the manifest is now is told on the way back, and stands in the records from then on.
     (back,), _ = restore(path, tmp_path / "back", clips_of, manifests={"mosi": "mosi=there.csv"})

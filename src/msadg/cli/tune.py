@@ -33,6 +33,7 @@ import json
 import shlex
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +47,14 @@ from msadg.cli.options import (
     tell_line,
 )
 from msadg.cli.prepare import missing_unprepared, prepare
+from msadg.cli.rows import tell_of_own_features, with_trained_text
 from msadg.cli.work import add_work_arguments, engine_of
 from msadg.errors import UsageError
 from msadg.methods import METHODS
 
 if TYPE_CHECKING:
+    from msadg.errors import FeatureError
+    from msadg.protocols.experiment import Experiment
     from msadg.protocols.grid_engines import GridEngine
     from msadg.protocols.recipe import Recipe
     from msadg.protocols.search import Choice, Search
@@ -90,18 +94,26 @@ def run(arguments: argparse.Namespace) -> int:
     from msadg.store.atomic import write_text
 
     engine = engine_of(arguments)
-    recipe = recipe_of(arguments)
+    recipe = with_trained_text(recipe_of(arguments), arguments.text)
     space = _space(arguments.search, recipe, arguments.recipe)
     splits = splits_of(arguments)
     rows, left_out = rows_to_search(recipe, [] if arguments.methods == ["all"] else arguments.methods, splits)
     for row, reason in left_out.items():
         print(f"left out: row {row!r}: {reason}", file=sys.stderr)
+    tell_of_own_features(rows, recipe, arguments)
     seeds = parse_seeds(arguments.seeds)
     search = plan_search(recipe, space, rows, splits, seeds, arguments.draws, arguments.search_seed)
     find_missing = functools.partial(missing_runs, search, arguments.output)
     if arguments.dry_run:
         return _tell_missing(search, missing_unprepared(search.experiments, arguments.output / TUNE_FILE, find_missing))
-    prepare(search.experiments)
+    refused: dict[str, str] = {}
+
+    def refuse(experiment: Experiment, error: FeatureError) -> None:
+        refused.setdefault(search.row_of(experiment), f"its features cannot be had: {error}")
+
+    search = replace(search, experiments=prepare(search.experiments, leave_out=refuse))
+    for row, reason in refused.items():
+        print(f"not searched: {row}: {reason}", file=sys.stderr)
     todo = find_missing(search.experiments)
     choices = _search_shown(search, engine, len(todo), arguments.output)
     said = _how(arguments, seeds, search)
@@ -113,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name, text in files.items():
         write_text(arguments.output / name, text)
     print(files["tune.json"] if arguments.json else files["tune.md"], end="")
-    return _tell_end(choices, arguments)
+    return _tell_end(choices, arguments) or int(bool(refused))
 
 
 def _space(search: str, recipe: Recipe, name: str) -> SearchSpace:

@@ -46,6 +46,22 @@ class FineTuneConfig:
         require("frozen_layers", self.frozen_layers, at_least=0)
 
 
+LAYERS = ("encoder.layer", "transformer.layer", "layers")
+"""Where encoders keep their layers: BERT and its like, DistilBERT, ModernBERT."""
+
+
+def _parts_of(encoder: nn.Module) -> tuple[nn.Module, list[nn.Module]]:
+    """Its embeddings and its layers, first to last."""
+    parts = dict(encoder.named_modules())
+    for place in LAYERS:
+        if "embeddings" in parts and isinstance(layers := parts.get(place), nn.ModuleList):
+            return parts["embeddings"], list(layers)
+    raise UsageError(
+        f"{type(encoder).__name__} keeps no layers by themselves ({', '.join(LAYERS)}), so none can be frozen; train "
+        "all of it (frozen_layers = 0)"
+    )
+
+
 class FineTuned(Wrapped):
     """Another method behind a trainable text encoder.
 
@@ -69,11 +85,12 @@ class FineTuned(Wrapped):
             encoder.gradient_checkpointing_enable()  # type: ignore[operator]
 
     def _freeze(self, num_layers: int) -> None:
-        layers = self.text_encoder.encoder.layer  # type: ignore[union-attr]
-        if num_layers > len(layers):  # type: ignore[arg-type]
-            raise UsageError(f"the text encoder has {len(layers)} layers, so {num_layers} cannot be frozen")  # type: ignore[arg-type]
-        frozen = [] if num_layers == 0 else [self.text_encoder.embeddings, *layers[:num_layers]]  # type: ignore[index]
-        for module in frozen:
+        if num_layers == 0:
+            return
+        embeddings, layers = _parts_of(self.text_encoder)
+        if num_layers > len(layers):
+            raise UsageError(f"the text encoder has {len(layers)} layers, so {num_layers} cannot be frozen")
+        for module in (embeddings, *layers[:num_layers]):
             module.requires_grad_(False)
 
     def encoded(self, batch: Batch) -> Batch:

@@ -77,7 +77,10 @@ class Linear(ClosedForm):
         score: Callable[[], float],
     ) -> None:
         if not self.task.is_regression and len(set(labels.tolist())) < 2:
-            raise UsageError("linear needs at least two classes among the sources' training clips; they have one")
+            raise UsageError(
+                "linear needs at least two classes among the sources' training clips; they have one: take other "
+                "sources or more, or look at how their labels are read (--labels)"
+            )
         if self.log_prior.ndim > 1:
             raise UsageError(
                 "linear has one bias for the clips of all sources, which knows no shares by domain; use "

@@ -67,7 +67,7 @@ class Method(nn.Module, ABC):
     """Which it reads; a batch may hold more."""
 
     min_source_domains: ClassVar[int] = 1
-    """How many it needs to learn from: more where it compares them."""
+    """How many it needs to learn from: more where it compares them. See ``sources_needed``."""
 
     has_variation: bool = False
     """True where the method's own loss regularises how its sequences vary, so that +sv would do it twice."""
@@ -89,6 +89,11 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.task = task
         self.register_buffer("log_prior", torch.zeros(task.num_classes), persistent=False)
+
+    @classmethod
+    def sources_needed(cls, settings: Mapping[str, Any]) -> int:  # noqa: ARG003
+        """``min_source_domains``, of a method whose settings decide whether it compares them."""
+        return cls.min_source_domains
 
     @abstractmethod
     def forward(self, batch: Batch) -> Prediction:

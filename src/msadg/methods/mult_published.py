@@ -93,7 +93,7 @@ def read_published(
         settings["dim"], feature_dims[modality], settings[f"{modality}_kernel"] = weights[name].shape
         if settings["dim"] == feature_dims[modality]:  # published code takes these features as they are
             settings[f"{modality}_kernel"] = 1
-            weights.pop(name)
+            unused = weights.pop(name)
             if not published:
-                weights[name] = torch.eye(settings["dim"], dtype=state_dict["out_layer.weight"].dtype).unsqueeze(-1)
+                weights[name] = torch.eye(settings["dim"], dtype=unused.dtype).unsqueeze(-1)
     return settings, feature_dims, weights

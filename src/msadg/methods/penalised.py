@@ -11,7 +11,7 @@ so it does here. How many steps are done is saved with the weights, so a resumed
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -87,6 +87,17 @@ class Penalised(ERM):
         """Where the weight has just changed."""
         changes = self.config.early_weight != self.config.penalty_weight
         return changes and int(self.num_steps) == self.config.anneal_steps
+
+    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: ARG002
+        """A run that was over before its penalty had the weight that was asked for."""
+        steps, before, asked = int(self.num_steps), self.config.early_weight, self.config.penalty_weight
+        if before == asked or not self.config.anneal_steps or steps > self.config.anneal_steps:
+            return []
+        return [
+            f"{self.name} trained for {steps} steps, and its penalty_weight of {asked:g} begins after "
+            f"anneal_steps = {self.config.anneal_steps}: it never applied (early_weight = {before:g} did); take fewer "
+            "anneal_steps, or more epochs"
+        ]
 
     def measurements(self) -> dict[str, float]:  # noqa: D102
         return {"penalty_weight": self.current_weight()}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -38,10 +39,10 @@ class S2LIFPlusConfig(S2LIFConfig):
     polarity_weight: float = 1.0
     """w_p; 0 leaves the polarity heads out. A regression predicts the polarity anyway and has none."""
     risk_variance_weight: float = 0.0
-    """Of V-REx's penalty: the variance of the source domains' risks in a batch; nothing with one source."""
+    """Of V-REx's penalty: the variance of the source domains' risks in a batch. Needs two sources."""
     moment_weight: float = 0.0
     """Of CORAL's penalty: how far the source domains' means and covariances of what the last classifier reads are
-    apart; nothing with one source."""
+    apart. Needs two sources."""
 
     def __post_init__(self) -> None:
         """Check ranges.
@@ -68,6 +69,11 @@ class S2LIFPlus(S2LIF):
         self.polarity_heads = nn.ModuleDict(
             {name: nn.Linear(head.in_features, 1) for name, head in self.heads.items()} if has_heads else {}  # type: ignore[arg-type]
         )
+
+    @classmethod
+    def sources_needed(cls, settings: Mapping[str, Any]) -> int:
+        """Two where a penalty compares them."""
+        return 2 if settings.get("risk_variance_weight") or settings.get("moment_weight") else cls.min_source_domains
 
     def loss(self, prediction: Prediction, batch: Batch) -> dict[str, Tensor]:
         """Terms of S2LIF's loss, of each stage's polarity and of the penalties, by name."""

@@ -58,7 +58,7 @@ class Experiment:
             SettingsError: they do not.
             UsageError: the method compares more source domains than there are.
         """
-        check_sources_to_compare(self.method.name, self.selection, self.domains.source_domains)
+        check_sources_to_compare(self.method.name, self.method.settings, self.selection, self.domains.source_domains)
         metric = self.training.selection_metric
         only = {"nll": "classification", "mae": "regression", "corr": "regression"}.get(metric, self.task)
         if only != self.task:

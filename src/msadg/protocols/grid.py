@@ -64,7 +64,7 @@ def _possible(recipe: Recipe, row: str, splits: Sequence[DomainSplit]) -> Sequen
             split.setting or "+".join(map(domain_name, split.source_domains)) for split in splits if split not in kept
         ]
         spec = recipe.row(row)
-        needed = num_sources_needed(spec.method, spec.selection or recipe.selection)
+        needed = num_sources_needed(spec.method, recipe.settings_of(spec), spec.selection or recipe.selection)
         message = f"{spec.method} compares {needed} source domains or more: row {row!r} leaves out {', '.join(without)}"
         warnings.warn(MsadgWarning(message), stacklevel=3)
     return kept or splits

@@ -148,7 +148,12 @@ class Recipe:
         """
         spec = self.row(row)
         selection = spec.selection or self.selection
-        return [split for split in splits if has_sources_to_compare(spec.method, selection, split.source_domains)]
+        settings = self.settings_of(spec)
+        return [s for s in splits if has_sources_to_compare(spec.method, settings, selection, s.source_domains)]
+
+    def settings_of(self, spec: RowSpec) -> dict[str, Any]:
+        """Those of a row's method, and its own on top."""
+        return {**self.methods.get(spec.method, {}), **spec.settings}
 
     def all_rows(self) -> list[str]:
         """The rows that are meant by all: those listed or, without any, each method that learns from the features."""
@@ -174,7 +179,7 @@ class Recipe:
             row=row,
             method=MethodSpec(
                 name=spec.method,
-                settings={**self.methods.get(spec.method, {}), **spec.settings},
+                settings=self.settings_of(spec),
                 mask=spec.mask,
                 variation=spec.variation,
                 finetune=spec.finetune,
@@ -190,8 +195,9 @@ class Recipe:
 
     def _check(self, row: str, spec: RowSpec, features: Mapping[str, str]) -> None:
         """Stop before anything is trained where settings are wrong, or do not go together."""
-        method = {**self.methods.get(spec.method, {}), **spec.settings}
-        settings_from(load_method(spec.method).Config, method, where=f"settings of {spec.method} in row {row!r}")
+        settings_from(
+            load_method(spec.method).Config, self.settings_of(spec), where=f"settings of {spec.method} in row {row!r}"
+        )
         settings_from(MaskedConfig, spec.mask or {}, where=f"mask of row {row!r}")
         settings_from(VariedConfig, spec.variation or {}, where=f"variation of row {row!r}")
         settings_from(FineTuneConfig, spec.finetune or {}, where=f"finetune of row {row!r}")

@@ -4,8 +4,9 @@ After Gulrajani and Lopez-Paz, "In Search of Lost Domain Generalization", ICLR 2
 other draw takes all searched settings from their distributions at random, and the best by the sources' dev splits
 wins, each choice of sources for itself. Were one choice made for several settings of a table, the dev split of a
 domain that is a source in one of them would help to choose for another in which it is the target.
-Differences from the published protocol: a draw's score is its mean over seeds (there, each seed has draws of its own),
-and no target is even opened: runs of a search are scored on their sources only.
+Differences from the published protocol: a draw's score is its mean over seeds (there, each seed has draws of its own);
+the draws of a setting differ from row to row (there, methods that share a setting share its draws), so that few draws
+are luckier for one row than for another; and no target is even opened: runs of a search are scored on their sources.
 """
 
 from __future__ import annotations
@@ -58,6 +59,10 @@ class Search:
     experiments: list[Experiment]
     num_draws: int
     """The budget: of each row that has something to search."""
+
+    def row_of(self, experiment: Experiment) -> str:
+        """The row of which an experiment is a draw."""
+        return next(draw.row for draws in self.draws.values() for draw in draws if draw.label == experiment.row)
 
 
 @dataclass(frozen=True)

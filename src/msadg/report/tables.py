@@ -322,7 +322,7 @@ def _with_best(cells: Cells, columns: Sequence[Column], metric: str, eligible: S
     for index, column in enumerate(columns):
         means = {name: cell.interval.mean for name in eligible if (cell := cells[name][index])}
         means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
-        if column.role == "source" or not means:
+        if column.role == "source" or len(means) < 2:  # one alone is the best of nothing
             continue
         best = max(sign * mean for mean in means.values())
         for name, mean in means.items():
