@@ -25,6 +25,7 @@ def _own_warnings_are_errors(request):
         warnings.simplefilter("error", MsadgWarning)
         if request.node.get_closest_marker("short_runs"):
             warnings.filterwarnings("ignore", ".* mask rejects nothing", MsadgWarning)
+            warnings.filterwarnings("ignore", ".* before the penalty_weight", MsadgWarning)
         yield
 
 

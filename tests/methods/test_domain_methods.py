@@ -264,17 +264,17 @@ def test_the_penalty_s_weight_changes_after_so_many_steps(name: str):
     assert afresh == [False, True, False, False]
 
 
-def test_a_run_that_was_over_before_its_penalty_began_says_so():
+def test_weights_from_before_the_penalty_say_so():
     method = tiny_method("irm", sv={}, anneal_steps=2, penalty_weight=7.0)
     for _ in range(2):
         method.after_step()
-    (said,) = method.warnings([])
-    assert (
-        "irm trained for 2 steps, and its penalty_weight of 7 begins after anneal_steps = 2: it never applied" in said
-    )
+    early, late = {"penalty_weight": 1.0}, {"penalty_weight": 7.0}
+    for history, said in (([early], "the run was over before"), ([early, late], "the epoch that the dev splits chose")):
+        (sentence,) = method.warnings(history)
+        assert sentence.startswith(said) and "the penalty_weight of irm (7) began, after anneal_steps = 2" in sentence
     method.after_step()
-    assert method.warnings([]) == []
-    assert tiny_method("coral", penalty_weight=3.0).warnings([]) == []
+    assert method.warnings([early, late]) == []
+    assert tiny_method("coral", penalty_weight=3.0).warnings([late]) == []
 
 
 def test_coral_s_weight_is_the_same_from_the_first_step():

@@ -64,6 +64,7 @@ SHARES = {"clips": (32 / 84, 32 / 84, 20 / 84), "domains": (7 / 18, 7 / 18, 4 / 
 """Of the 48 clips of a, 16 of each class, and the 36 of b, which has lost 12 positive ones."""
 
 
+@pytest.mark.short_runs
 @pytest.mark.parametrize(
     ("method", "is_balanced", "shares"), [("erm", False, "clips"), ("erm", True, "domains"), ("vrex", False, "domains")]
 )

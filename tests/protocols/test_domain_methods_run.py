@@ -20,6 +20,9 @@ SMALL = {"dim": 8, "heads": 2}
 BALANCED = {"balanced_domains": True, "checkpoint_steps": 5}
 
 
+pytestmark = pytest.mark.short_runs
+
+
 class Interrupted(Exception):
     pass
 
@@ -81,6 +84,12 @@ def test_they_learn_are_saved_and_loaded(tmp_path, name: str):
     loaded = load_run(tmp_path / "run").method
     for key, value in trained.method.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value)
+
+
+def test_a_run_too_short_for_its_penalty_says_so(tmp_path):
+    experiment = toy_experiment(tmp_path / "data", "irm", settings=SMALL, training={"epochs": 1})
+    with pytest.warns(MsadgWarning, match="the run was over before the penalty_weight of irm"):
+        train_run(experiment, tmp_path / "run")
 
 
 @pytest.mark.gpu

@@ -88,15 +88,16 @@ class Penalised(ERM):
         changes = self.config.early_weight != self.config.penalty_weight
         return changes and int(self.num_steps) == self.config.anneal_steps
 
-    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:  # noqa: ARG002
-        """A run that was over before its penalty had the weight that was asked for."""
-        steps, before, asked = int(self.num_steps), self.config.early_weight, self.config.penalty_weight
-        if before == asked or not self.config.anneal_steps or steps > self.config.anneal_steps:
+    def warnings(self, history: Sequence[Mapping[str, float]]) -> list[str]:
+        """A run, or the part of it up to the epoch that was chosen, that was over before its penalty began."""
+        before, asked, annealed = self.config.early_weight, self.config.penalty_weight, self.config.anneal_steps
+        if before == asked or not annealed or int(self.num_steps) > annealed:
             return []
+        ended = all(epoch.get("penalty_weight") == before for epoch in history)
+        what = "the run was over" if ended else "the epoch that the dev splits chose was over"
         return [
-            f"{self.name} trained for {steps} steps, and its penalty_weight of {asked:g} begins after "
-            f"anneal_steps = {self.config.anneal_steps}: it never applied (early_weight = {before:g} did); take fewer "
-            "anneal_steps, or more epochs"
+            f"{what} before the penalty_weight of {self.name} ({asked:g}) began, after anneal_steps = {annealed}: the "
+            f"weights know of early_weight = {before:g} alone; take fewer anneal_steps, or more epochs"
         ]
 
     def measurements(self) -> dict[str, float]:  # noqa: D102
