@@ -79,6 +79,14 @@ def test_mistakes_are_told(tmp_path, domains, capsys):
     assert main(["archive", "first", "--domain", "b.csv"]) == 2
     assert "--domain b.csv: a manifest is given as name=path" in capsys.readouterr().err
 
+    # Manifests of one's own are not in the file: where they are has to be told, by their names.
+    assert main(["archive", "first", "-o", "runs.parquet"]) == 0
+    capsys.readouterr()
+    assert main(["restore", "runs.parquet", "-o", "again"]) == 2
+    assert "tell where its manifest is: --domain a=PATH" in capsys.readouterr().err
+    assert main(["restore", "runs.parquet", "-o", "again", "--domain", f"aa={tmp_path / 'a.csv'}"]) == 2
+    assert "--domain a=PATH (it names aa)" in capsys.readouterr().err
+
     # Another edition of the corpus: a clip of the test split is gone.
     assert main(["archive", "first", "-o", "runs.parquet"]) == 0
     path = tmp_path / "b.csv"

@@ -9,6 +9,7 @@ import pytest
 
 SHELL = re.compile(r"```(?:sh|text)\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+TOML = re.compile(r"```toml\n(.*?)```", re.DOTALL)
 
 
 def pages_of(docs):
@@ -66,3 +67,16 @@ def test_the_tutorials_snippet_writes_manifests_that_read_back(docs, tmp_path, m
     exec(compile(snippet, "tutorial", "exec"), {})
     for name, number in {"products": 402, "films": 410, "sitcom": 398}.items():
         assert len(list(open_corpus(f"{name}={name}.csv").all_utterances())) == number
+
+
+def test_the_guides_row_below_a_copy_of_a_recipe_is_trained_as_its_rows_are(docs, tmp_path):
+    from msadg.protocols.domains import paper_setting
+    from msadg.protocols.recipe import load_recipe
+
+    (row,) = TOML.findall((docs / "guides" / "reading-tables.md").read_text(encoding="utf-8"))
+    path = tmp_path / "mine.toml"
+    path.write_text((docs.parent / "recipes" / "tables.toml").read_text(encoding="utf-8") + row, encoding="utf-8")
+    split = paper_setting("single-B")
+    mine, theirs = (load_recipe(str(path)).experiment(name, split, 0) for name in ("my row", "erm (T, frozen)"))
+    assert mine.method.settings["dim"] == 96 and mine.training.class_prior == "uniform"
+    assert (mine.training.epochs, mine.training.batch_size) == (theirs.training.epochs, theirs.training.batch_size)

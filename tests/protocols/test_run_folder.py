@@ -45,6 +45,18 @@ def test_a_folder_that_is_no_run_says_so(tmp_path):
         load_run(tmp_path)
 
 
+def test_a_folder_of_several_runs_names_one_of_them(run):
+    _, folder = run
+    results = folder.parent / "results"
+    (results / "models").mkdir(parents=True)
+    (results / "records.jsonl").touch()
+    folder.rename(results / "models" / "0123")
+    for several in (results, results / "models"):
+        with pytest.raises(RunError, match=r"has the weights of 1 runs, .*models/0123 \(erm from a\+b, seed 0\)"):
+            load_run(several)
+    assert load_run(results / "models" / "0123")
+
+
 def test_an_unfinished_run_says_how_to_go_on(run):
     _, folder = run
     (folder / "model.safetensors").unlink()

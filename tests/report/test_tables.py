@@ -215,6 +215,27 @@ def test_names_cannot_break_the_formats(make_record):
     ) in to_latex(table)
 
 
+def test_a_row_alone_is_not_the_best(make_record):
+    (row,) = build_table([make_record(metrics=f1(mosi=0.5, meld=0.5))], "f1_macro", "T").rows
+    assert not any(cell.is_best for cell in row.cells if cell)
+
+
+def test_test_sets_of_few_videos_are_named(make_record):
+    records = [
+        make_record(row, key=row, metrics=f1(mosi=0.5, meld=0.5, mosei=0.5), targets=("mosi", "meld", "mosei"))
+        for row in ("erm", "linear")
+    ]
+    setting = Setting(records[0].setting, records[0].source_domains)
+    found = [
+        {"row": "erm", "setting": setting, "domain": domain, "difference": 0.1, "low": 0.0, "high": 0.2}
+        | {"p": p, "p_adjusted": p, "num_videos": number}
+        for domain, number, p in (("mosi", 3, 0.25), ("meld", 1, math.nan), ("mosei", 10, 0.5))
+    ]
+    table = build_table(records, "f1_macro", "T", against="linear", comparison=pd.DataFrame(found))
+    said = "Few test videos to draw from: MOSI has 3 (no p below 0.25); MELD has 1 (not tested: nothing can be drawn)"
+    assert said in table.notes
+
+
 def test_nan_is_a_dash_and_never_best(make_record):
     def recall(value):
         return {"mosi": {"recall_neutral": value}}

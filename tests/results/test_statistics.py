@@ -126,6 +126,14 @@ def test_the_smallest_p_is_two_in_draws_plus_one(make_predictions):
     assert (found.mean, found.p) == (1.0, 2 / 1000)
 
 
+@pytest.mark.parametrize("videos", [2, 3, 6, 9])
+def test_few_videos_give_no_smaller_p_than_their_signs_could(make_predictions, videos: int):
+    sentiment, video = np.arange(90) % 3, np.arange(90) % videos
+    a, b = [make_predictions((sentiment + wrong) % 3, sentiment, video) for wrong in (0, 1)]
+    found = paired_cluster_bootstrap([a], [b], draws=9999)
+    assert (found.mean, found.p) == (1.0, 0.5 ** (videos - 1))
+
+
 def test_p_is_about_uniform_where_there_is_no_difference(make_predictions):
     ps = []
     for seed in range(300):

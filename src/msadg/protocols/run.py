@@ -36,6 +36,8 @@ RUN_FILE = "run.json"
 MODEL_FILE = "model.safetensors"
 HISTORY_FILE = "history.json"
 LOCK_FILE = ".lock"
+SHOWN = 8
+"""Runs of a folder that are named where one has to be chosen."""
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{12}\.(json|safetensors)")
 """What ``store.atomic`` writes beside a file before it takes the file's place."""
 
@@ -103,6 +105,12 @@ def _read_run_file(folder: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
+        if weights := sorted([*folder.glob(f"models/*/{RUN_FILE}"), *folder.glob(f"*/{RUN_FILE}")]):
+            named = "; ".join(f"{path.parent} ({_told_run(path)})" for path in weights[:SHOWN])
+            rest = f"; and {len(weights) - SHOWN} more" if len(weights) > SHOWN else ""
+            raise RunError(
+                f"{folder} has the weights of {len(weights)} runs, each in a folder of its own; name one: {named}{rest}"
+            ) from None
         if (folder / "records.jsonl").exists():
             raise RunError(
                 f"{folder} has records but no weights (was it made by `msadg restore`?); to have them, make the runs "
@@ -114,6 +122,16 @@ def _read_run_file(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RunError(f"{folder / RUN_FILE} is damaged: {error}") from None
     return content
+
+
+def _told_run(path: Path) -> str:
+    """Row, sources and seed of a run, from its file; nothing else of it need be readable."""
+    try:
+        experiment = json.loads(path.read_text(encoding="utf-8"))["experiment"]
+        sources = "+".join(map(domain_name, experiment["domains"]["source_domains"]))
+        return f"{experiment['row']} from {sources}, seed {experiment['seed']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "which cannot be read"
 
 
 def _first_difference(found: Any, wanted: Any, path: str = "") -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from msadg.corpora.catalog import CORPORA
+from msadg.errors import UsageError
 from msadg.protocols.domains import domain_name
 from msadg.protocols.experiment import experiment_from
 from msadg.protocols.features import utterances_of
@@ -26,6 +28,13 @@ def scored_clips(data_root: Path | None = None, manifests: Mapping[str, str] | N
         experiment = experiment_from(record.settings, where=f"record {record.key}")
         data = experiment.data if data_root is None else replace(experiment.data, data_root=data_root)
         named = {domain_name(domain): domain for domain in experiment.domains.all_domains} | dict(manifests or {})
-        return utterances_of(data, named.get(name, name), record.extra.get("split", "test"))
+        domain = named.get(name, name)
+        if domain not in CORPORA and not Path(domain.partition("=")[2] or domain).exists():
+            given = f" (it names {', '.join(manifests)})" if manifests else ""
+            raise UsageError(
+                f"the runs scored {name}, which is neither a known corpus nor where the records say; tell where its "
+                f"manifest is: --domain {name}=PATH{given}"
+            )
+        return utterances_of(data, domain, record.extra.get("split", "test"))
 
     return find

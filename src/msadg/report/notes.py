@@ -95,6 +95,8 @@ def _one_sentiment(records: Sequence[Record], groups: Mapping[Setting, str]) -> 
     notes = []
     for (row, setting), runs in group_runs(records).items():
         for domain in dict.fromkeys(domain for run in runs for domain in run.metrics):
+            if len(groups) > 1 and not groups.get(setting) and domain in setting.source_domains:
+                continue  # each domain is left out once, and the table is of targets alone
             flagged = [run for run in runs if answers_one_sentiment(run, domain)]
             answers = dict.fromkeys(str(_constant_answer(run.metrics[domain], run.label_set)) for run in flagged)
             if flagged:
@@ -165,8 +167,10 @@ def _some(rows: Iterable[str], at_most: int = 6) -> str:
 
 
 def _place(groups: Mapping[Setting, str], setting: Setting) -> str:
-    group = groups.get(setting)
-    return f"{group}, " if group else ""
+    """What a run's setting is called in a table; where that has no name for it and others beside it, by itself."""
+    if group := groups.get(setting):
+        return f"{group}, "
+    return f"{setting.name or 'from ' + '+'.join(setting.source_domains)}, " if len(groups) > 1 else ""
 
 
 def _seeds(records: Iterable[Record]) -> str:

@@ -16,7 +16,7 @@ from msadg.report.names import printed
 from msadg.report.notes import answers_one_sentiment, caption_of, notes_of
 from msadg.results.aggregate import Group, Setting, group_runs, row_of, shown_runs, targets_of, values_of
 from msadg.results.record import ORACLE, Record
-from msadg.results.statistics import Interval, t_interval
+from msadg.results.statistics import Interval, least_p, t_interval
 from msadg.types import SENTIMENT, LabelSet
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ LEFT_OUT = "to-"
 
 LEVEL = 0.05
 """Below this adjusted p a difference is marked."""
+FEW_VIDEOS = 10
+"""Test sets of fewer are named below a table with tests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def build_table(
         rows=tuple(Row(name, row_label(name, records), rules[name], tuple(cells[name])) for name in names),
         notes=(
             *_untested(cells, columns, against if comparison is not None else None),
+            *_of_few_videos(comparison),
             *notes_of(records, {c.setting: c.group for c in columns if c.setting}),
         ),
     )
@@ -214,6 +217,22 @@ def _untested(cells: Cells, columns: Sequence[Column], against: str | None) -> l
     ]
     reason = f"predictions of theirs or of {printed(against)} are not at hand, or not of the same clips"
     return [f"Not tested, as {reason}: {', '.join(without)}"] if without else []
+
+
+def _of_few_videos(comparison: pd.DataFrame | None) -> list[str]:
+    """Test sets of so few videos that a mark, or none, says little."""
+    if comparison is None:
+        return []
+    few = {
+        line["domain"]: line["num_videos"] for line in comparison.to_dict("records") if line["num_videos"] < FEW_VIDEOS
+    }
+    said = [
+        f"{printed(domain)} has {number} (no p below {least_p(number):.2g})"
+        if number > 1
+        else f"{printed(domain)} has 1 (not tested: nothing can be drawn)"
+        for domain, number in few.items()
+    ]
+    return [f"Few test videos to draw from: {'; '.join(said)}"] if said else []
 
 
 def _row_order(records: Sequence[Record], rows: Sequence[str] | None) -> list[str]:
@@ -322,7 +341,8 @@ def _with_best(cells: Cells, columns: Sequence[Column], metric: str, eligible: S
     for index, column in enumerate(columns):
         means = {name: cell.interval.mean for name in eligible if (cell := cells[name][index])}
         means = {name: mean for name, mean in means.items() if not math.isnan(mean)}
-        if column.role == "source" or len(means) < 2:  # one alone is the best of nothing
+        is_alone = sum(row[index] is not None for row in cells.values()) < 2  # the best of nothing
+        if column.role == "source" or not means or is_alone:
             continue
         best = max(sign * mean for mean in means.values())
         for name, mean in means.items():

@@ -102,29 +102,29 @@ def _line(
     """The line of a row, none where no cell is shared; why it could not be tested goes into ``unread``."""
     import pandas as pd
 
-    differences, drawn, means, by_seed, num_videos = [], [], [], [], 0
+    differences, drawn, means, by_seed = [], [], [], []
+    videos_of: dict[str, int] = {}  # a test set may stand in several cells
     for ours, theirs in ((own[setting], baseline[setting]) for setting in own if setting in baseline):
         our_runs, their_runs = ([run for run, _ in side] for side in (ours, theirs))
         for domain in shared_targets(our_runs, their_runs, metric):
             first, second = (pd.Series(values_of(side, domain, metric)) for side in (our_runs, their_runs))
-            observed, cell_draws, videos = float(first.mean() - second.mean()), None, 0
+            observed, cell_draws = float(first.mean() - second.mean()), None
             try:
                 a, b = ([load().of_domain(domain) for _, load in side] for side in (ours, theirs))
             except RunError as error:
                 unread.setdefault(row, f"{row} on {domain}: {error}")
             else:
-                observed, cell_draws, videos = drawn_differences(a, b, metric, draws, seed)
+                observed, cell_draws, videos_of[domain] = drawn_differences(a, b, metric, draws, seed)
             differences.append(observed)
             drawn.append(cell_draws)
             means.append([first.mean(), second.mean()])
             by_seed.append((first - second).dropna())
-            num_videos += videos
     if not differences:
         return []
     known = [cell for cell in drawn if cell is not None]
     # A cell in which nothing can be drawn leaves the mean without an interval, too.
     together = np.mean(known, axis=0) if len(known) == len(drawn) else None
-    found = judged(float(np.mean(differences)), together, num_videos)
+    found = judged(float(np.mean(differences)), together, sum(videos_of.values()))
     mean, baseline_mean = np.mean(means, axis=0)
     judgement = (found.mean, found.low, found.high, found.p, np.nan)
     values = (row, len(differences), mean, baseline_mean, *judgement, *_over_seeds(by_seed))

@@ -81,9 +81,11 @@ def paired_cluster_bootstrap(
 
     Each draw takes as many videos as there are, with replacement, the same ones for both methods and all seeds,
     and computes (mean over a of the metric) - (mean over b). p = 2 (1 + min(#draws <= 0, #draws >= 0)) / (draws + 1),
-    at most 1: never 0, as the data at hand is one more draw. With a single video nothing can be drawn, and the
-    interval and p are NaN. So are they, and the difference, where a run has no score on the clips as they are (the
-    correlation of a constant); a draw without one counts for no difference.
+    at most 1: never 0, as the data at hand is one more draw. Nor is it below 2^(1 - n) of n videos, the least that an
+    exact test of their signs can give: where each of three videos speaks for a, every draw of them does, and that is no
+    more evidence than three videos are. With a single video nothing can be drawn, and the interval and p are NaN. So
+    are they, and the difference, where a run has no score on the clips as they are (the correlation of a constant); a
+    draw without one counts for no difference.
     Reference: Davison, Hinkley, "Bootstrap Methods and their Application", 1997, sections 3.8 and 4.4.
 
     Raises:
@@ -119,13 +121,23 @@ def drawn_differences(
     return observed, _differences(drawn, len(a), metric), num_videos
 
 
+def least_p(num_videos: int) -> float:
+    """The smallest two-sided p that so many videos can give, by an exact test of their signs.
+
+    Example:
+        >>> least_p(3), least_p(6)
+        (0.25, 0.03125)
+    """
+    return float(2.0 ** (1 - num_videos))
+
+
 def judged(observed: float, differences: Float[np.ndarray, " draw"] | None, num_videos: int) -> Difference:
-    """A difference with the interval and p of its draws; both NaN without any."""
+    """A difference with the interval and p of its draws, of so many videos; both NaN without any."""
     if differences is None:
         return Difference(observed, float("nan"), float("nan"), float("nan"), num_videos)
     low, high = np.nanquantile(differences, [0.025, 0.975])
     rarer = min((~(differences > 0)).sum(), (~(differences < 0)).sum())
-    p = min(1.0, 2 * (1 + int(rarer)) / (len(differences) + 1))
+    p = min(1.0, max(2 * (1 + int(rarer)) / (len(differences) + 1), least_p(num_videos)))
     return Difference(observed, float(low), float(high), p, num_videos)
 
 
