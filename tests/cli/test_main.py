@@ -108,6 +108,8 @@ def test_a_place_that_cannot_be_written_is_one_sentence(capsys, tmp_path):
     assert main(command) == 1
     error = capsys.readouterr().err
     assert "file/run" in error and "Traceback" not in error
+    assert main([*command[: -len(SMALL) - 1], "file", *SMALL]) == 1
+    assert "file is there already, as a file; name a folder" in capsys.readouterr().err
 
 
 def test_from_training_to_tables_on_simulated_domains(capsys, tmp_path):

@@ -96,7 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         kept = f"; what was finished is saved, {again}" if arguments.verb in GOES_ON else ""
         print(f"msadg {arguments.verb}: stopped{kept}", file=sys.stderr)
         return 130
-    except (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+    except FileExistsError as error:
+        what = "is there already, as a file; name a folder, which is made if there is none"
+        print(f"msadg {arguments.verb}: {error.filename} {what}", file=sys.stderr)
+        return 1
+    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
         print(f"msadg {arguments.verb}: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # `msadg report ... | head`: not an error of ours
