@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from msadg.cli import main
-from msadg.protocols import features as protocol_features
+from msadg.protocols import stores as protocol_stores
 from msadg.serving import features as serving_features
 from tests.protocols.helpers import toy_domain
 from tests.serving.helpers import toy_extractor_of
@@ -23,7 +23,7 @@ SMALL = ["--text", "toy", "--set", "training.device=cpu", "--set", "training.epo
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MSADG_DATA", str(tmp_path / "data"))
-    for module in (protocol_features, serving_features):
+    for module in (protocol_stores, serving_features):
         monkeypatch.setattr(module, "extractor_of", toy_extractor_of)
 
 
