@@ -48,6 +48,7 @@ def toy_regression(folder, method: str = "erm", *, labels: str = "round", **chan
     return replace(experiment, task="regression", training=training, domains=split, data=data)
 
 
+@pytest.mark.short_runs
 @pytest.mark.parametrize("loss", ["mse", "l1"])
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"mllm"}))  # which learns from no polarity: test_mllm.py
 def test_every_method_goes_from_polarities_to_a_record(tmp_path, method: str, loss: str):
